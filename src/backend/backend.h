@@ -1,0 +1,79 @@
+/*
+ * Where messages go. A backend is asked twice: at RCPT whether it would take a
+ * recipient, and at the end of data to take the message. Both are ops: the
+ * answer comes from the loop, later. What is submitted is owned by the request,
+ * which is the waiter's and may be cancelled at any time; a delivery that has
+ * begun goes on to its end all the same.
+ */
+#ifndef BACKEND_BACKEND_H
+#define BACKEND_BACKEND_H
+
+#include "base/err.h"
+#include "net/op.h"
+#include "net/pool.h"
+#include "proto/address.h"
+#include "proto/reply.h"
+#include "spool/spool.h"
+
+struct backend;
+
+/* The answer: reply.code 0 is yes. Texts are constants or point into `text`. */
+struct backend_answer {
+	struct smtp_reply reply;
+	char detail[160]; /* for the log: what the system said; "" for nothing */
+};
+
+struct backend_check {
+	struct op op;                 /* done is set by the waiter */
+	struct backend_answer answer; /* valid in done() */
+};
+
+struct backend_delivery {
+	struct op op;
+	struct backend_answer answer;
+	uint64_t octets; /* valid in done(): written for each recipient, headers included */
+};
+
+/* A message to deliver; all of it is copied or moved out by _start. */
+struct backend_message {
+	const struct smtp_address *sender;
+	const struct smtp_address *const *recipients; /* at least one */
+	size_t recipient_count;
+	struct span trace;   /* "Received: ..." lines, ending in LF */
+	struct spool *spool; /* moved: empty afterwards */
+	const char *message_id;
+};
+
+struct backend_ops {
+	const char *type;
+	/* Both: true: it runs and done() will follow; false: the answer is there already and no done() follows. */
+	bool (*check_start)(struct backend *b, struct backend_check *check, const struct smtp_address *recipient);
+	bool (*deliver_start)(struct backend *b, struct backend_delivery *delivery, const struct backend_message *m);
+	void (*free)(struct backend *b);
+};
+
+struct backend {
+	const struct backend_ops *ops;
+	const char *name;
+};
+
+MUST_CHECK bool backend_check_start(struct backend *b, struct backend_check *check,
+				    const struct smtp_address *recipient);
+MUST_CHECK bool backend_deliver_start(struct backend *b, struct backend_delivery *delivery,
+				      const struct backend_message *m);
+
+struct backend_maildir_options {
+	const char *name;
+	const char *path;     /* pattern: %d domain, %n local part, %u both, %% */
+	const char *hostname; /* for file names */
+	struct pool *disk;
+	struct loop *loop;
+};
+
+/* NULL: err tells what is wrong with the pattern. */
+struct backend *backend_maildir_new(const struct backend_maildir_options *options, struct err *err);
+struct backend *backend_null_new(const char *name, struct loop *loop, struct err *err);
+
+void backend_free(struct backend **b);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * The log: one line per call of log_end(), `<id> <event> key=value ...`.
+ * Values that hold blanks, quotes or bytes outside printable ASCII are quoted
+ * and escaped, so that a peer can neither forge a line nor reach a terminal.
+ *
+ * Lines are formatted once into a buffer of the process and written together
+ * by log_flush(), which the loop calls at the end of each turn; errors and a
+ * full buffer are written at once. Only the thread of the loop may log.
+ */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include "base/addr.h"
+#include "base/span.h"
+
+enum log_level {
+	LOG_LEVEL_ERROR,   /* somebody must act */
+	LOG_LEVEL_WARNING, /* somebody should look */
+	LOG_LEVEL_NOTICE,  /* start, stop */
+	LOG_LEVEL_INFO,    /* sessions, transactions, refusals */
+	LOG_LEVEL_DEBUG,
+	LOG_LEVELS
+};
+
+/* Longest value and longest line written, in bytes; what is longer is cut and ends in "...". */
+enum { LOG_VALUE_MAX = 512, LOG_LINE_MAX = 4096 };
+
+/*
+ * Lines below `level` are dropped. Writes to file descriptor `fd`; when that is
+ * the journal's (JOURNAL_STREAM), lines carry a systemd priority instead of a time.
+ */
+void log_open(int fd, enum log_level level);
+void log_flush(void);
+const char *log_level_name(enum log_level level);
+bool log_enabled(enum log_level level);
+
+/* Begin a line; id may be NULL for the process itself ("-"). */
+void log_begin(enum log_level level, const char *id, const char *event);
+void log_span(const char *key, struct span value);
+void log_str(const char *key, const char *value); /* NULL: left out */
+void log_u64(const char *key, uint64_t value);
+void log_addr(const char *key, const struct addr *value);
+void log_end(void);
+
+/* A whole line with one free text: `- event text="..."`. */
+void log_text(enum log_level level, const char *event, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

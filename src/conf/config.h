@@ -1,0 +1,88 @@
+/*
+ * The configuration as the program sees it: immutable once read, counted by
+ * references, all memory in one arena. Each key, its type, range, default and
+ * help is a row of the option table (conf/option.h); this is what the rows fill.
+ */
+#ifndef CONF_CONFIG_H
+#define CONF_CONFIG_H
+
+#include "base/addr.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/log.h"
+
+/* Keys that may stand at top level and again in a listener, where they win. */
+struct session_config {
+	const char *smtpgreeting;   /* NULL: "<hostname> smtpfrontd" */
+	uint64_t max_message_size;  /* octets */
+	uint64_t max_header_size;   /* octets */
+	uint32_t max_hops;
+	uint32_t max_command_line;  /* octets */
+	uint32_t max_recipients;
+	uint32_t max_messages;
+	uint32_t max_errors;
+	uint32_t maxnotimpl;        /* 0: unlimited */
+	uint32_t timeout_s;
+	uint32_t session_timeout_s;
+};
+
+struct listener_config {
+	const char *listen; /* as written */
+	struct addr addr;
+	struct session_config session;
+	int line;
+};
+
+enum backend_type { BACKEND_MAILDIR, BACKEND_NULL };
+
+struct backend_config {
+	const char *name;
+	enum backend_type type;
+	const char *path; /* maildir: pattern with %d, %n, %u, %% */
+	int line;
+};
+
+struct route_config {
+	const char *domain; /* lower case; NULL: any */
+	const struct backend_config *backend;
+	int line;
+};
+
+struct config {
+	struct arena arena;
+	uint32_t references;
+	const char *file;
+
+	const char *hostname;
+	const char *const *domains; /* lower case */
+	size_t domain_count;
+	const char *postmaster; /* an address, or NULL */
+	uint32_t max_sessions;
+	uint32_t max_sessions_per_client;
+	uint64_t spool_memory; /* octets */
+	uint32_t disk_threads;
+	uint32_t listen_backlog;
+	enum log_level log_level;
+	struct session_config session; /* what listeners start from */
+
+	struct listener_config *listeners;
+	size_t listener_count;
+	struct backend_config *backends;
+	size_t backend_count;
+	struct route_config *routes;
+	size_t route_count;
+
+	const char **warnings; /* found by the lint; `file:line: text` */
+	size_t warning_count;
+};
+
+/*
+ * Read and check a file. NULL: err tells file, line and key. The result has one
+ * reference. A file can neither end the process nor print anything.
+ */
+struct config *config_read(const char *file, struct err *err);
+
+struct config *config_get(struct config *config);
+void config_put(struct config **config);
+
+#endif

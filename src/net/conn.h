@@ -1,0 +1,62 @@
+/*
+ * A connection that was accepted: bytes in and out, and how it ends. It knows no
+ * SMTP. Output is written directly, once per call; the kernel is asked about
+ * writability only when it would block. Reading stops by itself while the owner
+ * leaves input unused, and costs no system call until more bytes arrive.
+ *
+ * The owner embeds nothing; it gets callbacks and never one after conn_close()
+ * or conn_linger() was called. Callbacks come from the loop only, never from
+ * inside a function of this header.
+ */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "net/loop.h"
+
+struct conn;
+
+struct conn_ops {
+	/*
+	 * Bytes to use; returns how many were used. What is left is kept and offered
+	 * again, in front of new bytes, after conn_resume(). is_eof: the peer sends
+	 * no more after these (in may be empty, and what is left then is offered again
+	 * with is_eof). Called again for EOF only when it had not been told.
+	 */
+	size_t (*input)(void *owner, struct span in, bool is_eof);
+	/* Output that did not fit can go on now. */
+	void (*writable)(void *owner);
+	/* Reset, or an error while reading: nothing can be sent any more. `error` is an errno. */
+	void (*lost)(void *owner, int error);
+};
+
+/* Takes over fd (non-blocking). NULL: out of memory, and fd is closed. Reading starts in the next turn. */
+struct conn *conn_new(struct loop *loop, int fd, const struct addr *peer, const struct conn_ops *ops, void *owner);
+
+const struct addr *conn_peer(const struct conn *c);
+uint64_t conn_bytes_in(const struct conn *c);
+uint64_t conn_bytes_out(const struct conn *c);
+
+/* Most bytes read at once: small while commands are expected, up to LOOP_SCRATCH_SIZE in a body. */
+void conn_set_read_max(struct conn *c, size_t bytes);
+
+/*
+ * Send what fits; *sent tells how much. When that is less than all, writable()
+ * will be called. False: the peer is gone (*error is an errno); close it.
+ */
+MUST_CHECK bool conn_send(struct conn *c, struct span out, size_t *sent, int *error);
+
+/* Offer kept input again in the next turn, and read on. */
+void conn_resume(struct conn *c);
+
+/* Close at once; the object is freed at the end of the turn. Sets *c to NULL. */
+void conn_close(struct conn **c);
+
+/*
+ * Close so that the last reply arrives: shut down sending, read and discard up to
+ * 64 KiB or for 2 s, then close (RFC 1122 4.2.2.13 tells why). Sets *c to NULL.
+ */
+void conn_linger(struct conn **c);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * Worker threads for what would block the loop (disk, hashing). A job owns
+ * copies of all it needs; run() sees nothing that the loop may touch. Results
+ * stay in the job and are read in the op's done(); the job is freed right after
+ * done() returned, or, when its op was cancelled meanwhile, without done().
+ * Threads are started when there is work for them.
+ */
+#ifndef NET_POOL_H
+#define NET_POOL_H
+
+#include "base/bug.h"
+#include "base/list.h"
+#include "net/loop.h"
+#include "net/op.h"
+
+struct pool_job {
+	struct list link;                       /* private */
+	struct op *op;                          /* private; NULL: nobody waits any more */
+	struct pool *pool;                      /* private */
+	void (*run)(struct pool_job *job);      /* on a worker thread */
+	void (*free)(struct pool_job *job);     /* on the loop, always, exactly once */
+};
+
+struct pool;
+
+/* `name` is for thread names (at most 15 bytes). NULL: err tells why. */
+struct pool *pool_new(struct loop *loop, const char *name, unsigned max_threads, unsigned max_queued,
+		      struct err *err);
+
+/* Waits for the jobs that run; those still queued are freed without being run. No done() is called. */
+void pool_free(struct pool **pool);
+
+/*
+ * Hand a job over; op's done() is called when it has run, with op->work still
+ * the job. op may be NULL. False: the queue is full or no thread could be made;
+ * the job then still belongs to the caller.
+ */
+MUST_CHECK bool pool_submit(struct pool *pool, struct pool_job *job, struct op *op);
+
+/* Jobs queued or running. */
+unsigned pool_pending(const struct pool *pool);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * ESMTP parameters of MAIL and RCPT (RFC 5321 4.1.2: esmtp-keyword ["=" esmtp-value]).
+ */
+#ifndef PROTO_PARAM_H
+#define PROTO_PARAM_H
+
+#include "base/bug.h"
+#include "base/span.h"
+
+struct smtp_param {
+	struct span keyword;
+	struct span value; /* ptr NULL: there was no "=" */
+};
+
+enum smtp_param_result {
+	SMTP_PARAM_FOUND,
+	SMTP_PARAM_END,       /* nothing but blanks was left */
+	SMTP_PARAM_MALFORMED, /* bad byte, no keyword, or "=" without value */
+};
+
+/*
+ * Take the next parameter off the front of *rest. Parameters are separated by one or more
+ * blanks; *rest must begin with one (or be empty). The spans point into the text.
+ */
+MUST_CHECK enum smtp_param_result smtp_param_next(struct span *rest, struct smtp_param *param);
+
+/*
+ * SIZE (RFC 1870): 1 to 20 digits; what exceeds 64 bits is UINT64_MAX.
+ */
+MUST_CHECK bool smtp_param_size(struct span value, uint64_t *octets);
+
+enum smtp_body_type { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
+
+/* BODY (RFC 6152), in any case of letters. */
+MUST_CHECK bool smtp_param_body(struct span value, enum smtp_body_type *type);
+
+#endif

@@ -1,0 +1,105 @@
+#include "proto/reply.h"
+
+static const struct smtp_reply replies[] = {
+	[SMTP_REPLY_HELP] = { 214, "2.0.0", "See RFC 5321; the postmaster of this host helps with the rest.", "help" },
+	[SMTP_REPLY_QUIT] = { 221, "2.0.0", "Bye.", "quit" },
+	[SMTP_REPLY_OK] = { 250, "2.0.0", "OK", "ok" },
+	[SMTP_REPLY_SENDER_OK] = { 250, "2.1.0", "Sender OK.", "sender_ok" },
+	[SMTP_REPLY_RECIPIENT_OK] = { 250, "2.1.5", "Recipient OK.", "recipient_ok" },
+	[SMTP_REPLY_MESSAGE_OK] = { 250, "2.0.0", "Message accepted.", "message_ok" },
+	[SMTP_REPLY_VRFY] = { 252, "2.5.2", "Cannot verify; send mail to find out.", "vrfy" },
+	[SMTP_REPLY_START_INPUT] = { 354, NULL, "Send the message; end it with a dot on a line of its own.",
+				     "start_input" },
+	[SMTP_REPLY_IDLE_TIMEOUT] = { 421, "4.4.2", "Timeout: nothing was received for too long; closing.",
+				      "idle_timeout" },
+	[SMTP_REPLY_SESSION_TIMEOUT] = { 421, "4.4.2", "Timeout: the session lasted too long; closing.",
+					 "session_timeout" },
+	[SMTP_REPLY_SHUTDOWN] = { 421, "4.3.2", "The service is shutting down; try again later.", "shutdown" },
+	[SMTP_REPLY_TOO_MANY_SESSIONS] = { 421, "4.3.2", "Too many connections; try again later.",
+					   "max_sessions" },
+	[SMTP_REPLY_TOO_MANY_SESSIONS_PER_CLIENT] = { 421, "4.7.0",
+						      "Too many connections from your address; try again later.",
+						      "max_sessions_per_client" },
+	[SMTP_REPLY_TOO_MANY_ERRORS] = { 421, "4.7.0", "Too many errors; closing.", "max_errors" },
+	[SMTP_REPLY_TOO_MANY_UNIMPLEMENTED] = { 421, "4.7.0", "Too many unimplemented commands; closing.",
+						"maxnotimpl" },
+	[SMTP_REPLY_TOO_MANY_REFUSED_RECIPIENTS] = { 421, "4.7.0", "Far too many recipients; closing.",
+						     "max_recipients_ignored" },
+	[SMTP_REPLY_TOO_MANY_MESSAGES] = { 421, "4.7.0", "Too many messages in one session; connect again.",
+					   "max_messages" },
+	[SMTP_REPLY_TOO_MUCH_DISCARDED] = { 421, "4.3.4", "The message is far too big; closing.",
+					    "discard_limit" },
+	[SMTP_REPLY_NO_MEMORY] = { 451, "4.3.0", "Out of memory; try again later.", "no_memory" },
+	[SMTP_REPLY_NO_MEMORY_CLOSE] = { 421, "4.3.0", "Out of memory; try again later.", "no_memory" },
+	[SMTP_REPLY_LOCAL_ERROR] = { 451, "4.3.0", "Local trouble; try again later.", "local_error" },
+	[SMTP_REPLY_MISCONFIGURED] = { 451, "4.3.5", "This server is not set up for that address; try again later.",
+				       "misconfigured" },
+	[SMTP_REPLY_NO_STORAGE] = { 452, "4.3.1", "No room to store the message; try again later.", "no_storage" },
+	[SMTP_REPLY_TOO_MANY_RECIPIENTS] = { 452, "4.5.3", "Too many recipients; send another message for the rest.",
+					     "max_recipients" },
+	[SMTP_REPLY_NOT_IMPLEMENTED] = { 500, "5.5.1", "Not implemented.", "not_implemented" },
+	[SMTP_REPLY_BARE_LF] = { 500, "5.5.2", "bare LF", "bare_lf" },
+	[SMTP_REPLY_BAD_BYTE] = { 500, "5.5.2", "Control characters are not allowed in a command.", "bad_byte" },
+	[SMTP_REPLY_LINE_TOO_LONG] = { 500, "5.5.2", "The command line is too long.", "line_too_long" },
+	[SMTP_REPLY_LINE_ENDLESS] = { 421, "4.7.0", "The command line does not end; closing.", "line_endless" },
+	[SMTP_REPLY_BAD_MAIL_SYNTAX] = { 501, "5.5.4", "Syntax: MAIL FROM:<address> [parameters]",
+					 "mail_syntax" },
+	[SMTP_REPLY_BAD_RCPT_SYNTAX] = { 501, "5.5.4", "Syntax: RCPT TO:<address> [parameters]", "rcpt_syntax" },
+	[SMTP_REPLY_BAD_SENDER] = { 501, "5.1.7", "The sender's address is malformed.", "bad_sender" },
+	[SMTP_REPLY_BAD_RECIPIENT] = { 501, "5.1.3", "The recipient's address is malformed.", "bad_recipient" },
+	[SMTP_REPLY_BAD_PARAMETER] = { 501, "5.5.4", "A parameter is malformed or has a bad value.",
+				       "bad_parameter" },
+	[SMTP_REPLY_NO_ARGUMENT_ALLOWED] = { 501, "5.5.4", "This command takes no argument.", "argument" },
+	[SMTP_REPLY_HELO_NEEDS_ARGUMENT] = { 501, "5.5.4", "Your name is missing: EHLO your.host.name",
+					     "helo_syntax" },
+	[SMTP_REPLY_HELO_BAD_ARGUMENT] = { 501, "5.5.4", "That is not a host name.", "helo_syntax" },
+	[SMTP_REPLY_HELO_FIRST] = { 503, "5.5.1", "Send EHLO or HELO first.", "helo_first" },
+	[SMTP_REPLY_NESTED_MAIL] = { 503, "5.5.1", "There is a sender already; send RSET to begin anew.",
+				     "nested_mail" },
+	[SMTP_REPLY_MAIL_FIRST] = { 503, "5.5.1", "Send MAIL FROM first.", "mail_first" },
+	[SMTP_REPLY_RCPT_FIRST] = { 503, "5.5.1", "Send RCPT TO first; no recipient was accepted.", "rcpt_first" },
+	[SMTP_REPLY_TOO_BIG] = { 552, "5.3.4", "The message is bigger than this server takes.", "too_big" },
+	[SMTP_REPLY_HEADER_TOO_BIG] = { 552, "5.3.4", "The message's header is bigger than this server takes.",
+					"header_too_big" },
+	[SMTP_REPLY_TOO_MANY_HOPS] = { 554, "5.4.6", "Too many Received fields: the message is looping.",
+				       "too_many_hops" },
+	[SMTP_REPLY_UNKNOWN_MAILBOX] = { 550, "5.1.1", "There is no such mailbox here.", "unknown_mailbox" },
+	[SMTP_REPLY_MAILBOX_UNREADABLE] = { 451, "4.3.0", "The mailbox is not available now; try again later.",
+					    "mailbox_unavailable" },
+	[SMTP_REPLY_RELAY_DENIED] = { 550, "5.7.1", "Relaying denied: this server does not receive mail for that domain.",
+				      "relay_denied" },
+};
+
+_Static_assert(sizeof(replies) / sizeof(replies[0]) == SMTP_REPLIES, "each reply has a row");
+
+const struct smtp_reply *smtp_reply(enum smtp_reply_name name)
+{
+	BUG_ON(name >= SMTP_REPLIES || replies[name].code == 0);
+	return &replies[name];
+}
+
+static bool write_line(struct buf *out, const struct smtp_reply *r, struct span text, bool is_last)
+{
+	return buf_add_u64(out, r->code) && buf_add(out, is_last ? " " : "-", 1) &&
+	       (!r->status || (buf_add_str(out, r->status) && buf_add(out, " ", 1))) && buf_add_span(out, text) &&
+	       buf_add(out, "\r\n", 2);
+}
+
+bool smtp_reply_write(struct buf *out, const struct smtp_reply *r)
+{
+	size_t before = buf_len(out);
+	struct span rest = span_str(r->text);
+
+	for (;;) {
+		size_t n = span_find(rest, '\n');
+		bool is_last = n == rest.len;
+
+		if (!write_line(out, r, span_head(rest, n), is_last)) {
+			out->end = out->start + before;
+			return false;
+		}
+		if (is_last)
+			return true;
+		rest = span_from(rest, n + 1);
+	}
+}

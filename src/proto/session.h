@@ -1,0 +1,132 @@
+/*
+ * The SMTP server machine (RFC 5321), without a world: bytes in, events and
+ * bytes out. It knows no socket, clock, file or thread.
+ *
+ * You lend it bytes with smtp_session_next(); it hands back one event at a time
+ * and owes the peer some output. After an event that waits for a verdict the
+ * machine stops until smtp_session_verdict() is called: that is the whole flow
+ * control. It keeps no pointer into what it was lent; spans in an event are good
+ * until the next call of any function on the session.
+ *
+ * Laws, held by tests/unit/check_session_laws.c and by the fuzz target:
+ *  1. any cutting of the input gives the same events and the same output
+ *     (BODY spans are cut with the input; their sum is the same);
+ *  2. while a verdict is owed no byte is used;
+ *  3. each command has one final reply, in order;
+ *  4. it keeps no borrowed memory;
+ *  5. only the session's own end of data ends DATA;
+ *  7. nothing in it grows without limit;
+ *  8. every way out of a transaction passes one reset; RCPT implies MAIL
+ *     accepted in the same transaction.
+ */
+#ifndef PROTO_SESSION_H
+#define PROTO_SESSION_H
+
+#include "proto/address.h"
+#include "proto/dot.h"
+#include "proto/header.h"
+#include "proto/param.h"
+#include "proto/reply.h"
+
+/* Pending output beyond which no further input is used, in bytes. */
+enum { SMTP_SESSION_OUTPUT_MAX = 16 * 1024 };
+
+/* Bytes of one command line that are discarded before the connection is given up. */
+enum { SMTP_LINE_DISCARD_MAX = 1024 * 1024 };
+
+/* What a session obeys; lent for its whole life, never changed meanwhile. */
+struct smtp_session_options {
+	const char *hostname;
+	const char *greeting; /* text between 220 and ESMTP; '\n' makes 220- lines */
+	uint64_t max_message_size; /* octets, as RFC 1870 counts them */
+	uint64_t max_header_size;  /* octets */
+	uint32_t max_hops;         /* Received fields */
+	uint32_t max_command_line; /* octets, without the line end */
+	uint32_t max_recipients;   /* per message */
+	uint32_t max_messages;     /* per session */
+	uint32_t max_errors;       /* 5xx replies since the last accepted message */
+	uint32_t maxnotimpl;       /* unimplemented commands; 0: unlimited */
+};
+
+enum smtp_event_type {
+	SMTP_EVENT_NEED_INPUT,  /* all input was used */
+	SMTP_EVENT_NEED_OUTPUT, /* the output must be sent first */
+	SMTP_EVENT_WAITING,     /* a verdict is owed */
+	/* These wait for a verdict. */
+	SMTP_EVENT_CONNECT,
+	SMTP_EVENT_HELO,
+	SMTP_EVENT_MAIL,
+	SMTP_EVENT_RCPT,
+	SMTP_EVENT_DATA,
+	SMTP_EVENT_MESSAGE,
+	/* These only tell. */
+	SMTP_EVENT_BODY,    /* the next content of the message; lines end in LF */
+	SMTP_EVENT_RESET,   /* the transaction is over and nothing of it may be kept */
+	SMTP_EVENT_REPLIED, /* the machine answered a command with an error by itself */
+	SMTP_EVENT_QUIT,    /* send the output, then close */
+	SMTP_EVENT_CLOSE,   /* send the output, then close: an error or smtp_session_close() */
+	SMTP_EVENTS
+};
+
+struct smtp_event {
+	enum smtp_event_type type;
+	union {
+		struct {
+			struct span name;
+			bool is_extended; /* EHLO */
+		} helo;
+		struct {
+			uint64_t size; /* declared octets; 0: not declared */
+			enum smtp_body_type body_type;
+		} mail;
+		struct span body;
+		struct {
+			uint64_t octets; /* as RFC 1870 counts them */
+			bool has_lone_cr;   /* a CR that ended no line is in the content */
+			bool has_bare_lf;   /* CRLF session: a bare LF is in the content */
+			bool has_bare_dot;  /* CRLF session: a line with a single dot behind a bare LF */
+		} message;
+		struct {
+			const struct smtp_reply *reply;
+			struct span line;  /* the command line as it came, for the log */
+		} replied;
+	} u;
+	struct smtp_address address; /* MAIL, RCPT */
+};
+
+/* What DATA or RCPT waits in, told by smtp_session_stage(). */
+const char *smtp_event_name(enum smtp_event_type type);
+
+struct smtp_session;
+
+/* NULL: out of memory. The first event is CONNECT. */
+struct smtp_session *smtp_session_new(const struct smtp_session_options *options);
+void smtp_session_free(struct smtp_session **session);
+
+/* Use up to in.len bytes, return how many; *event is the next event. */
+size_t smtp_session_next(struct smtp_session *s, struct span in, struct smtp_event *event);
+
+/*
+ * The answer to the event that waits. NULL is the default success. An error reply
+ * refuses; a reply of 421 closes. The reply is copied into the output at once.
+ */
+void smtp_session_verdict(struct smtp_session *s, const struct smtp_reply *reply);
+
+/* End the session from outside with this reply (421); NULL: without a word. The next event is CLOSE, after RESET if due. */
+void smtp_session_close(struct smtp_session *s, const struct smtp_reply *reply);
+
+/* Bytes owed to the peer, and that so many of them were sent. */
+struct span smtp_session_output(const struct smtp_session *s);
+void smtp_session_sent(struct smtp_session *s, size_t len);
+
+/* Give back memory that an idle session does not need. */
+void smtp_session_trim(struct smtp_session *s);
+
+/* Name of what the session is doing: "connect", "command", "mail", "rcpt", "data", "closed"; for the log. */
+const char *smtp_session_stage(const struct smtp_session *s);
+
+/* Is it between messages, with no transaction begun? Is it inside DATA, where much input is expected? */
+bool smtp_session_in_transaction(const struct smtp_session *s);
+bool smtp_session_in_body(const struct smtp_session *s);
+
+#endif

@@ -1,0 +1,40 @@
+/*
+ * The trace fields that we put before a message (RFC 5321 4.4). Pure: time is
+ * an argument. Lines end in LF. Nothing a peer said is written as it came: the
+ * HELO name goes through trace_write_safe_name().
+ */
+#ifndef PROTO_TRACE_H
+#define PROTO_TRACE_H
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "proto/address.h"
+
+struct trace_facts {
+	struct span helo_name;   /* as the client gave it; may be empty */
+	struct addr client;      /* ADDR_NONE: not told */
+	const char *hostname;    /* ours */
+	const char *protocol;    /* "SMTP", "ESMTP", ... (RFC 3848) */
+	const char *message_id;  /* ours: <session-id>-<n> */
+	const struct smtp_address *recipient; /* for "for <...>"; NULL when there are several */
+	uint64_t time_s;         /* seconds since 1970-01-01 00:00 UTC */
+};
+
+/*
+ * Received: from HELO ([192.0.2.1])
+ *	by HOST with ESMTP id ID
+ *	for <a@b>; Sun, 22 Nov 2026 10:20:52 +0000
+ */
+MUST_CHECK bool trace_write_received(struct buf *out, const struct trace_facts *facts);
+
+/* Return-Path: <sender> and Delivered-To: recipient, a line each. */
+MUST_CHECK bool trace_write_return_path(struct buf *out, const struct smtp_address *sender);
+MUST_CHECK bool trace_write_delivered_to(struct buf *out, const struct smtp_address *recipient);
+
+/* RFC 5322 3.3 date-time in UTC ("+0000"). */
+MUST_CHECK bool trace_write_date(struct buf *out, uint64_t time_s);
+
+/* Append a name as an atom-like word: what is neither letter, digit nor one of "-._:[]" becomes "?". Empty: "unknown". */
+MUST_CHECK bool trace_write_safe_name(struct buf *out, struct span name);
+
+#endif
