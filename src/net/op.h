@@ -8,6 +8,7 @@
 #define NET_OP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct op {
 	void (*done)(struct op *op);    /* set by the waiter */
