@@ -26,8 +26,7 @@ struct dot_decoder {
 	bool has_lone_cr;
 	bool has_bare_lf;
 	bool has_bare_dot;
-	bool at_bare_line; /* private: a bare LF came just before */
-	bool bare_dot_line; /* private: and a single dot after it */
+	uint8_t bare_line; /* enum bare_line, private */
 };
 
 enum dot_result {

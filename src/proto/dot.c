@@ -1,0 +1,198 @@
+/*
+ * See dot.h. A decoder holds back at most a dot and a CR; everything else goes
+ * out as a span of the input, as long as nothing must be taken from between.
+ */
+#include "proto/dot.h"
+
+#include "base/bug.h"
+
+enum dot_state {
+	AT_LINE,   /* behind the session's own line end, or at the begin */
+	AFTER_DOT, /* and a dot came, which is held back */
+	AFTER_DOT_CR,
+	IN_TEXT,
+	AFTER_CR, /* in text; the CR is held back */
+};
+
+/* What stands on a line that began behind a bare LF (CRLF sessions only). */
+enum bare_line {
+	BARE_LINE_NONE,
+	BARE_LINE_EMPTY,
+	BARE_LINE_DOT,
+};
+
+static const struct span lone_cr = { "\r", 1 };
+
+void dot_decoder_init(struct dot_decoder *d, enum line_ending line_ending)
+{
+	BUG_ON(line_ending == LINE_ENDING_UNKNOWN);
+	*d = (struct dot_decoder){ .state = AT_LINE, .line_ending = (uint8_t)line_ending };
+}
+
+static void note_bare_line_bytes(struct dot_decoder *d, struct span bytes)
+{
+	if (d->bare_line == BARE_LINE_NONE || bytes.len == 0)
+		return;
+	if (d->bare_line == BARE_LINE_EMPTY && bytes.len == 1 && bytes.ptr[0] == '.')
+		d->bare_line = BARE_LINE_DOT;
+	else
+		d->bare_line = BARE_LINE_NONE;
+}
+
+static void note_line_end(struct dot_decoder *d, bool is_bare)
+{
+	if (d->bare_line == BARE_LINE_DOT)
+		d->has_bare_dot = true;
+	d->bare_line = is_bare ? BARE_LINE_EMPTY : BARE_LINE_NONE;
+	d->has_bare_lf |= is_bare;
+}
+
+/*
+ * The LF at in[at] ends a line of the session. True: the next line can be told
+ * to begin without a dot, so that text goes on right behind it.
+ */
+static bool goes_on_behind_line(struct dot_decoder *d, struct span in, size_t at)
+{
+	bool goes_on = at + 1 < in.len && in.ptr[at + 1] != '.';
+
+	d->state = goes_on ? IN_TEXT : AT_LINE;
+	return goes_on;
+}
+
+/*
+ * Scan text from in[at] on, with all before it already part of the content.
+ * Stops before a CR that ends a line or may do so, or behind a line after which
+ * a dot must be looked for. Returns the length of the content; the CR is not in it.
+ */
+static size_t scan_text(struct dot_decoder *d, struct span in, size_t at)
+{
+	bool is_crlf = d->line_ending == LINE_ENDING_CRLF;
+
+	d->state = IN_TEXT;
+	while (at < in.len) {
+		struct span line = span_from(in, at);
+		size_t lf = span_find(line, '\n');
+		size_t cr = span_find(span_head(line, lf), '\r');
+
+		note_bare_line_bytes(d, span_head(line, cr));
+		if (cr < lf && (cr + 1 == lf || cr + 1 == line.len)) {
+			d->state = AFTER_CR;
+			return at + cr;
+		}
+		if (cr < lf) {
+			d->has_lone_cr = true;
+			d->bare_line = BARE_LINE_NONE;
+			at += cr + 1;
+			continue;
+		}
+		if (lf == line.len)
+			return in.len;
+		if (is_crlf)
+			note_line_end(d, true);
+		else if (!goes_on_behind_line(d, in, at + lf))
+			return at + lf + 1;
+		at += lf + 1;
+	}
+	return in.len;
+}
+
+/* In text, or at a byte that was found to be text. */
+static size_t take_text(struct dot_decoder *d, struct span in, size_t at, struct span *content)
+{
+	size_t len = scan_text(d, in, at);
+
+	*content = span_head(in, len);
+	return d->state == AFTER_CR ? len + 1 : len;
+}
+
+/* The byte behind a CR that was held back. */
+static size_t take_after_cr(struct dot_decoder *d, struct span in, struct span *content)
+{
+	if (in.ptr[0] != '\n') {
+		d->has_lone_cr = true;
+		d->bare_line = BARE_LINE_NONE;
+		d->state = IN_TEXT;
+		*content = lone_cr;
+		return 0;
+	}
+	note_line_end(d, false);
+	if (goes_on_behind_line(d, in, 0))
+		return take_text(d, in, 1, content);
+	*content = span_head(in, 1);
+	return 1;
+}
+
+/* The byte behind a dot at the begin of a line: the end of data, or the dot was stuffing. */
+static size_t take_after_dot(struct dot_decoder *d, struct span in, bool *is_end)
+{
+	bool is_crlf = d->line_ending == LINE_ENDING_CRLF;
+
+	if (in.ptr[0] == '\n' && !is_crlf) {
+		*is_end = true;
+		return 1;
+	}
+	if (in.ptr[0] == '\r' && is_crlf) {
+		d->state = AFTER_DOT_CR;
+		return 1;
+	}
+	if (in.ptr[0] == '\n')
+		d->has_bare_dot = true;
+	d->octets--;
+	d->state = IN_TEXT;
+	return 0;
+}
+
+static size_t take_after_dot_cr(struct dot_decoder *d, struct span in, struct span *content, bool *is_end)
+{
+	if (in.ptr[0] == '\n') {
+		*is_end = true;
+		return 1;
+	}
+	d->octets--;
+	d->has_lone_cr = true;
+	d->state = IN_TEXT;
+	*content = lone_cr;
+	return 0;
+}
+
+static size_t take_step(struct dot_decoder *d, struct span in, struct span *content, bool *is_end)
+{
+	switch ((enum dot_state)d->state) {
+	case AT_LINE:
+		if (in.ptr[0] != '.')
+			return take_text(d, in, 0, content);
+		d->state = AFTER_DOT;
+		return 1;
+	case AFTER_DOT:
+		return take_after_dot(d, in, is_end);
+	case AFTER_DOT_CR:
+		return take_after_dot_cr(d, in, content, is_end);
+	case IN_TEXT:
+		return take_text(d, in, 0, content);
+	case AFTER_CR:
+		return take_after_cr(d, in, content);
+	}
+	BUG_ON(true);
+}
+
+enum dot_result dot_decoder_next(struct dot_decoder *d, struct span in, size_t *used, struct span *content)
+{
+	bool is_end = false;
+
+	*content = (struct span){ "", 0 };
+	*used = 0;
+	while (*used < in.len) {
+		size_t n = take_step(d, span_from(in, *used), content, &is_end);
+
+		*used += n;
+		d->octets += n;
+		if (is_end) {
+			/* The final dot line is no content. */
+			d->octets -= d->line_ending == LINE_ENDING_CRLF ? 3 : 2;
+			return DOT_END;
+		}
+		if (content->len)
+			return DOT_CONTENT;
+	}
+	return DOT_MORE;
+}

@@ -1,0 +1,97 @@
+/*
+ * The content of a message: through the dot decoder and the header scanner to
+ * the owner. Once it is clear that the message will be refused, its content is
+ * no longer told but read on to the true end of data, which alone ends it.
+ */
+#include "proto/session_private.h"
+
+/* Content beyond the limit that is read and thrown away before the connection is given up, in octets. */
+#define DISCARD_MAX ((uint64_t)1 << 30)
+
+void session_begin_body(struct smtp_session *s)
+{
+	dot_decoder_init(&s->transaction.dot, s->line_ending);
+	header_scan_init(&s->transaction.header);
+	s->state = SESSION_BODY;
+}
+
+static void judge(struct smtp_session *s)
+{
+	const struct smtp_session_options *o = s->options;
+	struct session_transaction *t = &s->transaction;
+
+	if (t->refusal)
+		return;
+	if (t->dot.octets > o->max_message_size)
+		t->refusal = smtp_reply(SMTP_REPLY_TOO_BIG);
+	else if (t->header.octets > o->max_header_size)
+		t->refusal = smtp_reply(SMTP_REPLY_HEADER_TOO_BIG);
+	else if (t->header.received > o->max_hops)
+		t->refusal = smtp_reply(SMTP_REPLY_TOO_MANY_HOPS);
+}
+
+static enum session_step tell_body(struct smtp_session *s, struct span content, struct smtp_event *event)
+{
+	struct session_transaction *t = &s->transaction;
+
+	header_scan_feed(&t->header, content);
+	judge(s);
+	if (!t->refusal) {
+		event->type = SMTP_EVENT_BODY;
+		event->u.body = content;
+		return STEP_TELL;
+	}
+	if (t->dot.octets > s->options->max_message_size + DISCARD_MAX)
+		return session_answer_and_close(s, SMTP_REPLY_TOO_MUCH_DISCARDED, SPAN_LITERAL(""), event);
+	return STEP_ON;
+}
+
+/* Refuse at the end of data, which is told behind the RESET. */
+static enum session_step refuse_message(struct smtp_session *s, const struct smtp_reply *refusal,
+					struct smtp_event *event)
+{
+	s->state = SESSION_COMMAND;
+	s->messages++;
+	s->transaction = (struct session_transaction){ 0 };
+	if (s->errors >= s->options->max_errors) {
+		refusal = smtp_reply(SMTP_REPLY_TOO_MANY_ERRORS);
+		session_write_reply(s, refusal);
+		session_enter_closed(s);
+	} else {
+		s->errors++;
+		session_write_reply(s, refusal);
+	}
+	s->replied_due = refusal;
+	event->type = SMTP_EVENT_RESET;
+	return STEP_TELL;
+}
+
+static enum session_step end_body(struct smtp_session *s, struct smtp_event *event)
+{
+	struct session_transaction *t = &s->transaction;
+
+	judge(s);
+	if (t->refusal)
+		return refuse_message(s, t->refusal, event);
+	event->u.message.octets = t->dot.octets;
+	event->u.message.has_lone_cr = t->dot.has_lone_cr;
+	event->u.message.has_bare_lf = t->dot.has_bare_lf;
+	event->u.message.has_bare_dot = t->dot.has_bare_dot;
+	return session_ask(s, SMTP_EVENT_MESSAGE, event);
+}
+
+enum session_step session_take_body(struct smtp_session *s, struct span in, size_t *used, struct smtp_event *event)
+{
+	struct span content;
+
+	s->stage = "data";
+	switch (dot_decoder_next(&s->transaction.dot, in, used, &content)) {
+	case DOT_CONTENT:
+		return tell_body(s, content, event);
+	case DOT_END:
+		return end_body(s, event);
+	case DOT_MORE:
+		break;
+	}
+	return STEP_ON;
+}

@@ -1,0 +1,86 @@
+/*
+ * What the files of the protocol machine share, and nobody else includes.
+ */
+#ifndef PROTO_SESSION_PRIVATE_H
+#define PROTO_SESSION_PRIVATE_H
+
+#include "proto/session.h"
+
+enum session_state {
+	SESSION_NEW,     /* CONNECT is yet to be told */
+	SESSION_COMMAND, /* between commands */
+	SESSION_BODY,    /* behind 354 */
+	SESSION_CLOSED,
+};
+
+/* What became of a step of the machine. */
+enum session_step {
+	STEP_ON,    /* nothing to tell; go on with the next input */
+	STEP_TELL,  /* the event is made */
+	STEP_AGAIN, /* RESET is told first: come back with the same command line */
+};
+
+enum line_state {
+	LINE_PARTIAL,    /* `line` holds the begin of a command line, or nothing */
+	LINE_READY,      /* `line` holds a whole one that is yet to be handled */
+	LINE_DONE,       /* it was handled; spans of the event may point into it */
+	LINE_DISCARDING, /* too long: its bytes are only counted */
+};
+
+/* Per message. */
+struct session_transaction {
+	bool is_open; /* MAIL was accepted */
+	uint32_t recipients;          /* accepted */
+	uint32_t recipients_deferred; /* answered with 4xx */
+	const struct smtp_reply *refusal; /* why the message will be refused at the end of data */
+	struct dot_decoder dot;
+	struct header_scan header;
+};
+
+struct smtp_session {
+	const struct smtp_session_options *options;
+	struct buf out;
+	struct buf line;        /* a command line that came in parts, without its LF */
+	uint64_t line_octets;   /* of a line that is being discarded */
+	uint8_t line_state;     /* enum line_state */
+	char line_last;         /* last byte of a line that is being discarded */
+	uint8_t line_ending;    /* enum line_ending */
+	uint8_t state;          /* enum session_state */
+	uint8_t waiting;        /* enum smtp_event_type; NEED_INPUT: for nothing */
+	bool is_extended;       /* EHLO rather than HELO is being asked for */
+	bool has_helo;
+	bool is_reset_due;      /* RESET is yet to be told */
+	const struct smtp_reply *replied_due; /* REPLIED is yet to be told */
+	const char *stage;
+	uint32_t errors;        /* 5xx since the last accepted message */
+	uint32_t unimplemented;
+	uint32_t messages;
+	struct session_transaction transaction;
+};
+
+/* Handle one command line, without its line end. (session_verbs.c) */
+enum session_step session_handle_command(struct smtp_session *s, struct span line, struct smtp_event *event);
+
+/* Use content. (session_body.c) */
+void session_begin_body(struct smtp_session *s);
+enum session_step session_take_body(struct smtp_session *s, struct span in, size_t *used, struct smtp_event *event);
+
+/* Answer the command by ourselves; an error is told with `line`. (session.c) */
+enum session_step session_answer(struct smtp_session *s, enum smtp_reply_name name, struct span line,
+				 struct smtp_event *event);
+
+/* Tell an event and wait for its verdict. */
+enum session_step session_ask(struct smtp_session *s, enum smtp_event_type type, struct smtp_event *event);
+
+/* Answer by ourselves and end the session. */
+enum session_step session_answer_and_close(struct smtp_session *s, enum smtp_reply_name name, struct span line,
+					   struct smtp_event *event);
+
+/* Leave the transaction, if there is one. STEP_AGAIN: RESET is told first. */
+enum session_step session_leave_transaction(struct smtp_session *s, struct smtp_event *event);
+
+void session_enter_closed(struct smtp_session *s);
+void session_write_ehlo(struct smtp_session *s);
+void session_write_reply(struct smtp_session *s, const struct smtp_reply *reply);
+
+#endif

@@ -1,0 +1,277 @@
+/*
+ * The commands of RFC 5321 as a table, one handler a verb. A handler checks
+ * whether the command may come now, whether it is well-formed, and then either
+ * answers or asks its owner.
+ */
+#include "proto/session_private.h"
+
+struct command {
+	struct span line; /* as it came, for the log */
+	struct span argument;
+};
+
+typedef enum session_step (*verb_handler)(struct smtp_session *s, const struct command *c, struct smtp_event *event);
+
+static enum session_step answer(struct smtp_session *s, enum smtp_reply_name name, const struct command *c,
+				struct smtp_event *event)
+{
+	return session_answer(s, name, c->line, event);
+}
+
+/* ---- HELO, EHLO ---- */
+
+static enum session_step greet(struct smtp_session *s, const struct command *c, bool is_extended,
+			       struct smtp_event *event)
+{
+	enum session_step step;
+
+	if (c->argument.len == 0)
+		return answer(s, SMTP_REPLY_HELO_NEEDS_ARGUMENT, c, event);
+	if (c->argument.len > SMTP_DOMAIN_MAX || span_find(c->argument, ' ') < c->argument.len ||
+	    span_find(c->argument, '\t') < c->argument.len)
+		return answer(s, SMTP_REPLY_HELO_BAD_ARGUMENT, c, event);
+	/* RFC 5321 4.1.4: a successful EHLO or HELO clears the transaction as RSET does. */
+	step = session_leave_transaction(s, event);
+	if (step != STEP_ON)
+		return step;
+	event->u.helo.name = c->argument;
+	event->u.helo.is_extended = s->is_extended = is_extended;
+	return session_ask(s, SMTP_EVENT_HELO, event);
+}
+
+static enum session_step verb_helo(struct smtp_session *s, const struct command *c, struct smtp_event *event)
+{
+	return greet(s, c, false, event);
+}
+
+static enum session_step verb_ehlo(struct smtp_session *s, const struct command *c, struct smtp_event *event)
+{
+	return greet(s, c, true, event);
+}
+
+/* ---- MAIL, RCPT ---- */
+
+/* The path behind "FROM:" or "TO:"; *rest is what follows it. */
+static bool parse_path(struct span argument, struct span keyword, enum smtp_path_kind kind,
+		       struct smtp_address *address, struct span *rest)
+{
+	struct span path = span_trim(span_from(argument, keyword.len));
+	size_t used;
+
+	if (!smtp_path_parse(address, kind, path, &used))
+		return false;
+	*rest = span_from(path, used);
+	return true;
+}
+
+static enum smtp_reply_name take_mail_parameter(const struct smtp_session_options *o, const struct smtp_param *p,
+						struct smtp_event *event, unsigned *seen)
+{
+	enum { SEEN_SIZE = 1, SEEN_BODY = 2 };
+	unsigned bit;
+	bool is_good;
+
+	if (span_ieq(p->keyword, SPAN_LITERAL("SIZE"))) {
+		bit = SEEN_SIZE;
+		is_good = smtp_param_size(p->value, &event->u.mail.size);
+	} else if (span_ieq(p->keyword, SPAN_LITERAL("BODY"))) {
+		bit = SEEN_BODY;
+		is_good = smtp_param_body(p->value, &event->u.mail.body_type);
+	} else {
+		return SMTP_REPLY_OK; /* not known to us: accepted and ignored */
+	}
+	if (!is_good || (*seen & bit))
+		return SMTP_REPLY_BAD_PARAMETER;
+	*seen |= bit;
+	/* RFC 1870 6.1 (2): declared too big is refused at once. */
+	return event->u.mail.size > o->max_message_size ? SMTP_REPLY_TOO_BIG : SMTP_REPLY_OK;
+}
+
+/* SMTP_REPLY_OK, or why the parameters are refused. is_mail: SIZE and BODY are known. */
+static enum smtp_reply_name take_parameters(const struct smtp_session_options *o, struct span rest, bool is_mail,
+					    struct smtp_event *event)
+{
+	enum smtp_reply_name name = SMTP_REPLY_OK;
+	struct smtp_param param;
+	unsigned seen = 0;
+
+	while (name == SMTP_REPLY_OK) {
+		switch (smtp_param_next(&rest, &param)) {
+		case SMTP_PARAM_END:
+			return SMTP_REPLY_OK;
+		case SMTP_PARAM_MALFORMED:
+			return SMTP_REPLY_BAD_PARAMETER;
+		case SMTP_PARAM_FOUND:
+			if (is_mail)
+				name = take_mail_parameter(o, &param, event, &seen);
+		}
+	}
+	return name;
+}
+
+static enum session_step verb_mail(struct smtp_session *s, const struct command *c, struct smtp_event *event)
+{
+	static const struct span from = { "FROM:", 5 };
+	enum smtp_reply_name name;
+	struct span rest;
+
+	if (!s->has_helo)
+		return answer(s, SMTP_REPLY_HELO_FIRST, c, event);
+	if (s->transaction.is_open)
+		return answer(s, SMTP_REPLY_NESTED_MAIL, c, event);
+	if (s->messages >= s->options->max_messages)
+		return session_answer_and_close(s, SMTP_REPLY_TOO_MANY_MESSAGES, c->line, event);
+	if (!span_istarts(c->argument, from))
+		return answer(s, SMTP_REPLY_BAD_MAIL_SYNTAX, c, event);
+	if (!parse_path(c->argument, from, SMTP_PATH_SENDER, &event->address, &rest))
+		return answer(s, SMTP_REPLY_BAD_SENDER, c, event);
+	event->u.mail.size = 0;
+	event->u.mail.body_type = SMTP_BODY_7BIT;
+	name = take_parameters(s->options, rest, true, event);
+	if (name != SMTP_REPLY_OK)
+		return answer(s, name, c, event);
+	return session_ask(s, SMTP_EVENT_MAIL, event);
+}
+
+static enum session_step refuse_surplus_recipient(struct smtp_session *s, const struct command *c,
+						  struct smtp_event *event)
+{
+	s->transaction.recipients_deferred++;
+	return answer(s, SMTP_REPLY_TOO_MANY_RECIPIENTS, c, event);
+}
+
+static enum session_step verb_rcpt(struct smtp_session *s, const struct command *c, struct smtp_event *event)
+{
+	static const struct span to = { "TO:", 3 };
+	enum { DEFERRED_MAX = 1000 };
+	enum smtp_reply_name name;
+	struct span rest;
+
+	if (!s->transaction.is_open)
+		return answer(s, SMTP_REPLY_MAIL_FIRST, c, event);
+	if (s->transaction.recipients_deferred >= DEFERRED_MAX)
+		return session_answer_and_close(s, SMTP_REPLY_TOO_MANY_REFUSED_RECIPIENTS, c->line, event);
+	if (!span_istarts(c->argument, to))
+		return answer(s, SMTP_REPLY_BAD_RCPT_SYNTAX, c, event);
+	if (!parse_path(c->argument, to, SMTP_PATH_RECIPIENT, &event->address, &rest))
+		return answer(s, SMTP_REPLY_BAD_RECIPIENT, c, event);
+	name = take_parameters(s->options, rest, false, event);
+	if (name != SMTP_REPLY_OK)
+		return answer(s, name, c, event);
+	if (s->transaction.recipients >= s->options->max_recipients)
+		return refuse_surplus_recipient(s, c, event);
+	return session_ask(s, SMTP_EVENT_RCPT, event);
+}
+
+/* ---- the others ---- */
+
+static enum session_step verb_data(struct smtp_session *s, const struct command *c, struct smtp_event *event)
+{
+	if (c->argument.len)
+		return answer(s, SMTP_REPLY_NO_ARGUMENT_ALLOWED, c, event);
+	if (!s->transaction.is_open)
+		return answer(s, SMTP_REPLY_MAIL_FIRST, c, event);
+	if (s->transaction.recipients == 0)
+		return answer(s, SMTP_REPLY_RCPT_FIRST, c, event);
+	return session_ask(s, SMTP_EVENT_DATA, event);
+}
+
+static enum session_step verb_rset(struct smtp_session *s, const struct command *c, struct smtp_event *event)
+{
+	enum session_step step;
+
+	if (c->argument.len)
+		return answer(s, SMTP_REPLY_NO_ARGUMENT_ALLOWED, c, event);
+	step = session_leave_transaction(s, event);
+	return step == STEP_ON ? answer(s, SMTP_REPLY_OK, c, event) : step;
+}
+
+static enum session_step verb_noop(struct smtp_session *s, const struct command *c, struct smtp_event *event)
+{
+	return answer(s, SMTP_REPLY_OK, c, event);
+}
+
+static enum session_step verb_quit(struct smtp_session *s, const struct command *c, struct smtp_event *event)
+{
+	enum session_step step;
+
+	if (c->argument.len)
+		return answer(s, SMTP_REPLY_NO_ARGUMENT_ALLOWED, c, event);
+	step = session_leave_transaction(s, event);
+	if (step != STEP_ON)
+		return step;
+	session_write_reply(s, smtp_reply(SMTP_REPLY_QUIT));
+	session_enter_closed(s);
+	event->type = SMTP_EVENT_QUIT;
+	return STEP_TELL;
+}
+
+static enum session_step verb_vrfy(struct smtp_session *s, const struct command *c, struct smtp_event *event)
+{
+	return answer(s, SMTP_REPLY_VRFY, c, event);
+}
+
+static enum session_step verb_help(struct smtp_session *s, const struct command *c, struct smtp_event *event)
+{
+	return answer(s, SMTP_REPLY_HELP, c, event);
+}
+
+static const struct verb {
+	struct span name;
+	const char *stage;
+	verb_handler handle;
+} verbs[] = {
+	{ SPAN_LITERAL("MAIL"), "mail", verb_mail }, { SPAN_LITERAL("RCPT"), "rcpt", verb_rcpt },
+	{ SPAN_LITERAL("DATA"), "data", verb_data }, { SPAN_LITERAL("EHLO"), "helo", verb_ehlo },
+	{ SPAN_LITERAL("HELO"), "helo", verb_helo }, { SPAN_LITERAL("QUIT"), "quit", verb_quit },
+	{ SPAN_LITERAL("RSET"), "rset", verb_rset }, { SPAN_LITERAL("NOOP"), "noop", verb_noop },
+	{ SPAN_LITERAL("VRFY"), "vrfy", verb_vrfy }, { SPAN_LITERAL("HELP"), "help", verb_help },
+};
+
+static enum session_step answer_unimplemented(struct smtp_session *s, const struct command *c,
+					      struct smtp_event *event)
+{
+	uint32_t most = s->options->maxnotimpl;
+
+	if (most && s->unimplemented >= most)
+		return session_answer_and_close(s, SMTP_REPLY_TOO_MANY_UNIMPLEMENTED, c->line, event);
+	s->unimplemented++;
+	return answer(s, SMTP_REPLY_NOT_IMPLEMENTED, c, event);
+}
+
+static bool has_bad_byte(struct span line)
+{
+	for (size_t i = 0; i < line.len; i++) {
+		unsigned char b = (unsigned char)line.ptr[i];
+
+		if ((b < ' ' && b != '\t') || b == 0x7f)
+			return true;
+	}
+	return false;
+}
+
+static size_t verb_len(struct span line)
+{
+	size_t n = 0;
+
+	while (n < line.len && line.ptr[n] != ' ' && line.ptr[n] != '\t')
+		n++;
+	return n;
+}
+
+enum session_step session_handle_command(struct smtp_session *s, struct span line, struct smtp_event *event)
+{
+	size_t n = verb_len(line);
+	struct command c = { .line = line, .argument = span_trim(span_from(line, n)) };
+
+	s->stage = "command";
+	if (has_bad_byte(line))
+		return answer(s, SMTP_REPLY_BAD_BYTE, &c, event);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (!span_ieq(span_head(line, n), verbs[i].name))
+			continue;
+		s->stage = verbs[i].stage;
+		return verbs[i].handle(s, &c, event);
+	}
+	return answer_unimplemented(s, &c, event);
+}
