@@ -1,0 +1,197 @@
+#!/bin/bash
+# Build smtpfrontd and try it: a demo mailbox, a daemon on 127.0.0.1:2525 in the
+# foreground, and a line to send it mail with. Ctrl-C ends it.
+#   contrib/quickstart.sh           run the demo
+#   contrib/quickstart.sh --check   take a free port, send one message, show the file that arrived
+# SMTPFRONTD_DEMO names the demo's directory (./demo), SMTPFRONTD_PORT the port
+# (2525), SMTPFRONTD_BUILD the build directory (build-quickstart in the source tree).
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=${SMTPFRONTD_BUILD:-$top/build-quickstart}
+port=${SMTPFRONTD_PORT:-2525}
+packages=(gcc libc6-dev make autoconf automake pkg-config libevent-dev libconfig-dev)
+
+say() { printf '%s\n' "$*"; }
+die() {
+	printf 'quickstart: %s\n' "$*" >&2
+	exit 1
+}
+
+usage() {
+	sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
+}
+
+is_installed() {
+	local status
+	status=$(dpkg-query -W -f='${db:Status-Status} ' "$1" 2>/dev/null) || return 1
+	[[ " $status" == *" installed "* ]]
+}
+
+install_packages() {
+	local missing=() package as_root=()
+
+	command -v dpkg-query >/dev/null || return 0 # not Debian: configure tells what is missing
+	for package in "${packages[@]}"; do
+		is_installed "$package" || missing+=("$package")
+	done
+	((${#missing[@]})) || return 0
+	if ((EUID != 0)); then
+		command -v sudo >/dev/null ||
+			die "these packages are missing, and I am neither root nor is there sudo: ${missing[*]}"
+		as_root=(sudo)
+	fi
+	say "Installing ${missing[*]}"
+	"${as_root[@]}" apt-get update -qq
+	"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+build_daemon() {
+	[[ ! -e $top/config.status ]] ||
+		die "the source tree itself is configured; run 'make distclean' in it, or build there yourself"
+	mkdir -p "$build"
+	build=$(cd "$build" && pwd)
+	{
+		if [[ ! -x $top/configure || $top/configure.ac -nt $top/configure ||
+			$top/Makefile.am -nt $top/Makefile.in ]]; then
+			(cd "$top" && autoreconf -fi)
+		fi
+		[[ -e $build/Makefile ]] || (cd "$build" && "$top/configure")
+		make -C "$build" -j"$(nproc)" smtpfrontd
+	} >"$build/quickstart.log" 2>&1 || {
+		tail -n 40 "$build/quickstart.log" >&2
+		die "the build failed; its whole log is $build/quickstart.log"
+	}
+}
+
+# A path as the value of a string in the configuration; "%" means itself.
+quoted() {
+	local text=${1//\\/\\\\}
+	text=${text//\"/\\\"}
+	printf '%s' "${text//%/%%}"
+}
+
+# write_demo DIRECTORY LISTEN: a mailbox and a configuration for it.
+write_demo() {
+	mkdir -p "$1/mail/example.org/demo"
+	cat >"$1/smtpfrontd.conf" <<-CONF
+		hostname   = "demo.example.org";
+		domains    = ( "example.org" );
+		postmaster = "demo@example.org";
+		listeners  = ( { listen = "$2"; } );
+		max_sessions            = 1000;
+		max_sessions_per_client = 1000;
+		backends   = { inbox = { type = "maildir"; path = "$(quoted "$1")/mail/%d/%n"; }; };
+		routes     = ( { domain = "example.org"; backend = "inbox"; } );
+	CONF
+}
+
+run_demo() {
+	local demo=${SMTPFRONTD_DEMO:-demo}
+
+	mkdir -p "$demo"
+	demo=$(cd "$demo" && pwd)
+	write_demo "$demo" "127.0.0.1:$port"
+	"$build/smtpfrontd" -t -c "$demo/smtpfrontd.conf" >/dev/null
+	cat <<-TEXT
+
+		The daemon runs here with $demo/smtpfrontd.conf until Ctrl-C.
+		Send it mail from another window with swaks, smtp-source, or curl:
+
+		  swaks --server 127.0.0.1:$port --from you@example.net --to demo@example.org
+		  smtp-source -s 50 -m 1000 -f you@example.net -t demo@example.org 127.0.0.1:$port
+		  printf 'Subject: hello\r\n\r\nIt works.\r\n' | curl -sS -T - smtp://127.0.0.1:$port/demo \\
+		      --mail-from you@example.net --mail-rcpt demo@example.org
+
+		Each message becomes a file in $demo/mail/example.org/demo/new
+
+	TEXT
+	exec "$build/smtpfrontd" -c "$demo/smtpfrontd.conf"
+}
+
+# expect CODE [LINE]: send the line, if any; the reply must have this code.
+expect() {
+	local line
+
+	if (($# > 1)); then
+		printf '%s\r\n' "$2" >&"$smtp"
+	fi
+	while IFS= read -r -t 20 -u "$smtp" line; do
+		say "  < ${line%$'\r'}"
+		[[ $line == "$1"* ]] || die "the daemon did not answer $1"
+		[[ $line == ???-* ]] || return 0
+	done
+	die "the daemon did not answer in time"
+}
+
+send_message() {
+	exec {smtp}<>"/dev/tcp/127.0.0.1/$1"
+	expect 220
+	expect 250 "EHLO client.example.net"
+	expect 250 "MAIL FROM:<you@example.net>"
+	expect 250 "RCPT TO:<demo@example.org>"
+	expect 354 "DATA"
+	expect 250 $'From: you@example.net\r\nTo: demo@example.org\r\nSubject: hello\r\n\r\nIt works.\r\n.'
+	expect 221 "QUIT"
+	exec {smtp}>&-
+}
+
+# wait_ready: read the daemon's log until it is ready; sets `port`.
+wait_ready() {
+	local line
+
+	while IFS= read -r -t 20 -u "${DAEMON[0]}" line; do
+		say "  $line"
+		[[ $line =~ \ listening\ .*addr=127\.0\.0\.1:([0-9]+) ]] && port=${BASH_REMATCH[1]}
+		[[ $line != *" - ready"* ]] || return 0
+	done
+	die "the daemon did not start"
+}
+
+end_check() {
+	[[ -z ${daemon_pid:-} ]] || kill "$daemon_pid" 2>/dev/null || true
+	rm -rf "$demo"
+}
+
+run_check() {
+	local files status=0
+
+	demo=$(mktemp -d)
+	trap end_check EXIT
+	write_demo "$demo" "127.0.0.1:0"
+	coproc DAEMON { exec "$build/smtpfrontd" -c "$demo/smtpfrontd.conf" 2>&1; }
+	daemon_pid=$DAEMON_PID
+	wait_ready
+	send_message "$port"
+	files=("$demo"/mail/example.org/demo/new/*)
+	[[ ${#files[@]} == 1 && -f ${files[0]} ]] || die "the message was accepted, and is not in the Maildir"
+	say "" "The file that arrived, ${files[0]}:"
+	sed 's/^/  | /' "${files[0]}"
+	grep -q '^It works\.$' "${files[0]}" || die "the file does not hold the message"
+	kill "$daemon_pid"
+	wait "$daemon_pid" || status=$?
+	daemon_pid=
+	((status == 0)) || die "the daemon ended with status $status"
+	say "All is well."
+}
+
+mode=run_demo
+case ${1:-} in
+"") ;;
+--check) mode=run_check ;;
+--help | -h)
+	usage
+	exit 0
+	;;
+*)
+	usage >&2
+	exit 64
+	;;
+esac
+(($# <= 1)) || { usage >&2; exit 64; }
+
+install_packages
+say "Building in $build"
+build_daemon
+"$mode"
