@@ -23,6 +23,11 @@ struct backend_answer {
 	char detail[160]; /* for the log: what the system said; "" for nothing */
 };
 
+/* For backends: fill in an answer; the detail has the form of printf. */
+void backend_answer_yes(struct backend_answer *answer);
+void backend_answer_no(struct backend_answer *answer, enum smtp_reply_name reply, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
 struct backend_check {
 	struct op op;                 /* done is set by the waiter */
 	struct backend_answer answer; /* valid in done() */

@@ -35,12 +35,13 @@ enum spool_result {
 
 void spool_init(struct spool *spool, struct spool_budget *budget);
 
-/* Frees the content. Only on the loop, because the budget is the loop's. */
+/* Frees the content; the spool is empty and usable again. Only on the loop, because the budget is the loop's. */
 void spool_fini(struct spool *spool);
 
+/* When it fails a part of `content` may be in: the message is then incomplete for good. */
 MUST_CHECK enum spool_result spool_append(struct spool *spool, struct span content);
 
-/* Move the content to another spool struct (a job's); `from` is empty afterwards. */
+/* Move the content to another spool struct (a job's), whatever that held; `from` is empty afterwards. */
 void spool_move(struct spool *to, struct spool *from);
 
 #endif

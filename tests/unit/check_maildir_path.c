@@ -1,0 +1,193 @@
+/*
+ * Path patterns of Maildirs: what an address may do to a path, and above all
+ * what it may not.
+ */
+#include "backend/maildir_path.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+static struct smtp_address address_of(struct span local, const char *domain)
+{
+	struct smtp_address a = { .local_len = (uint16_t)local.len, .domain_len = (uint16_t)strlen(domain) };
+
+	ck_assert_uint_le(local.len + a.domain_len, sizeof(a.text));
+	memcpy(a.text, local.ptr, local.len);
+	memcpy(a.text + local.len, domain, a.domain_len);
+	a.is_literal = domain[0] == '[';
+	return a;
+}
+
+static const struct {
+	const char *pattern, *local, *domain, *path;
+} expansions[] = {
+	{ "/var/vmail/%d/%n", "anna", "example.org", "/var/vmail/example.org/anna" },
+	{ "/var/vmail/%d/%n", "Anna.Maria", "Example.ORG", "/var/vmail/example.org/anna.maria" },
+	{ "/var/vmail/%u", "Anna", "Example.org", "/var/vmail/anna@example.org" },
+	{ "/v/%n/Maildir/", "anna", "example.org", "/v/anna/Maildir/" },
+	{ "/v/100%%/%n", "anna", "example.org", "/v/100%/anna" },
+	{ "/v/%%n", "anna", "example.org", "/v/%n" },
+	{ "/v/%d%n", "anna", "example.org", "/v/example.organna" },
+	{ "/v/all", "anna", "example.org", "/v/all" },
+	{ "/v/%d/%n", "anna", "[1.2.3.4]", "/v/[1.2.3.4]/anna" },
+	{ "/v/%d/%n", "anna", "[IPv6:2001:DB8::1]", "/v/[ipv6:2001:db8::1]/anna" },
+	{ "/v/%n", "postmaster", "", "/v/postmaster" },
+	{ "/v/%n", "%d", "example.org", "/v/%d" },
+	{ "/v/%n", "a b", "example.org", "/v/a b" },
+	{ "/v/%n", "a@b", "example.org", "/v/a@b" },
+	{ "/v/%n", "a..", "example.org", "/v/a.." },
+	{ "/v/%n", "\xc3\x84rger", "example.org", "/v/\xc3\x84rger" },
+};
+
+START_TEST(pattern_is_filled_in)
+{
+	struct smtp_address a = address_of(span_str(expansions[_i].local), expansions[_i].domain);
+	char path[MAILDIR_PATH_SIZE];
+
+	ck_assert(maildir_path_check_pattern(expansions[_i].pattern, NULL));
+	ck_assert(maildir_path_expand(path, expansions[_i].pattern, &a));
+	ck_assert_str_eq(path, expansions[_i].path);
+}
+END_TEST
+
+#define LOCAL(s) { (s), sizeof(s) - 1 }
+
+static const struct {
+	const char *pattern;
+	struct span local;
+	const char *domain;
+} dangers[] = {
+	{ "/v/%d/%n", LOCAL(""), "example.org" },
+	{ "/v/%d/%n", LOCAL("."), "example.org" },
+	{ "/v/%d/%n", LOCAL(".."), "example.org" },
+	{ "/v/%d/%n", LOCAL(".Sent"), "example.org" },
+	{ "/v/%d/%n", LOCAL("../bert"), "example.org" },
+	{ "/v/%d/%n", LOCAL("a/../../bert"), "example.org" },
+	{ "/v/%d/%n", LOCAL("anna/new"), "example.org" },
+	{ "/v/%d/%n", LOCAL("/etc/passwd"), "example.org" },
+	{ "/v/%d/%n", LOCAL("anna\0x"), "example.org" },
+	{ "/v/%d/%n", LOCAL("\0"), "example.org" },
+	{ "/v/%d/%n", LOCAL("an\nna"), "example.org" },
+	{ "/v/%d/%n", LOCAL("an\x1bna"), "example.org" },
+	{ "/v/%d/%n", LOCAL("anna\x7f"), "example.org" },
+	{ "/v/%d/%n", LOCAL("anna"), "" },
+	{ "/v/%d/%n", LOCAL("anna"), ".." },
+	{ "/v/%d/%n", LOCAL("anna"), ".example.org" },
+	{ "/v/%d/%n", LOCAL("anna"), "a/b" },
+	{ "/v/%u", LOCAL("postmaster"), "" },
+	{ "/v/%u", LOCAL("../anna"), "example.org" },
+	{ "/v/x%n", LOCAL("/../y"), "example.org" },
+};
+
+START_TEST(dangerous_address_has_no_mailbox)
+{
+	struct smtp_address a = address_of(dangers[_i].local, dangers[_i].domain);
+	char path[MAILDIR_PATH_SIZE];
+
+	ck_assert(!maildir_path_expand(path, dangers[_i].pattern, &a));
+}
+END_TEST
+
+/* A local part and a domain that are each within the limits of SMTP. */
+static struct smtp_address longest_address(size_t local_len, size_t domain_len)
+{
+	struct smtp_address a = { .local_len = (uint16_t)local_len, .domain_len = (uint16_t)domain_len };
+
+	memset(a.text, 'x', local_len + domain_len);
+	return a;
+}
+
+START_TEST(component_over_name_max_has_no_mailbox)
+{
+	struct smtp_address fits = longest_address(10, 255), over = longest_address(11, 245);
+	char path[MAILDIR_PATH_SIZE];
+
+	ck_assert(maildir_path_expand(path, "/v/%d/%n", &fits));
+	ck_assert(!maildir_path_expand(path, "/v/%u", &over)); /* 11 + 1 + 245 = 257 */
+	over = longest_address(10, 245);                       /* 256 */
+	ck_assert(!maildir_path_expand(path, "/v/%u", &over));
+	over = longest_address(10, 244);                       /* 255 */
+	ck_assert(maildir_path_expand(path, "/v/%u", &over));
+	ck_assert(!maildir_path_expand(path, "/v/a%d", &fits));
+}
+END_TEST
+
+/* "/xxx.../xxx..." of `len` bytes in components of up to 99, then "/%n". */
+static char *long_pattern(size_t len)
+{
+	char *pattern = malloc(len + 4);
+
+	ck_assert_ptr_nonnull(pattern);
+	for (size_t i = 0; i < len; i++)
+		pattern[i] = i % 100 == 0 ? '/' : 'x';
+	memcpy(pattern + len, "/%n", 4);
+	return pattern;
+}
+
+START_TEST(path_over_path_max_has_no_mailbox)
+{
+	struct smtp_address ten = longest_address(10, 10), eleven = longest_address(11, 10);
+	char *pattern = long_pattern(MAILDIR_PATH_SIZE - 1 - 11);
+	char path[MAILDIR_PATH_SIZE];
+
+	ck_assert(maildir_path_check_pattern(pattern, NULL));
+	ck_assert(maildir_path_expand(path, pattern, &ten));
+	ck_assert_uint_eq(strlen(path), MAILDIR_PATH_SIZE - 1);
+	ck_assert(!maildir_path_expand(path, pattern, &eleven));
+	free(pattern);
+}
+END_TEST
+
+static const struct {
+	const char *pattern, *complaint;
+} bad_patterns[] = {
+	{ "", "does not begin with /" },
+	{ "vmail/%n", "does not begin with /" },
+	{ "%d/%n", "does not begin with /" },
+	{ "/v/%", "lone %" },
+	{ "/v/%%%", "lone %" },
+	{ "/v/%x", "unknown %x" },
+	{ "/v/%D/%n", "unknown %D" },
+};
+
+START_TEST(bad_pattern_is_told)
+{
+	struct err err = { "" };
+
+	ck_assert(!maildir_path_check_pattern(bad_patterns[_i].pattern, &err));
+	ck_assert_msg(strstr(err.text, bad_patterns[_i].complaint) != NULL, "err is \"%s\"", err.text);
+}
+END_TEST
+
+START_TEST(pattern_that_fits_nobody_is_told)
+{
+	char *pattern = long_pattern(MAILDIR_PATH_SIZE);
+	struct err err = { "" };
+
+	ck_assert(!maildir_path_check_pattern(pattern, &err));
+	ck_assert_ptr_nonnull(strstr(err.text, "too long"));
+	free(pattern);
+}
+END_TEST
+
+#define ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
+
+int main(void)
+{
+	Suite *suite = suite_create("maildir_path");
+	TCase *tcase = tcase_create("maildir_path");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_loop_test(tcase, pattern_is_filled_in, 0, ROWS(expansions));
+	tcase_add_loop_test(tcase, dangerous_address_has_no_mailbox, 0, ROWS(dangers));
+	tcase_add_test(tcase, component_over_name_max_has_no_mailbox);
+	tcase_add_test(tcase, path_over_path_max_has_no_mailbox);
+	tcase_add_loop_test(tcase, bad_pattern_is_told, 0, ROWS(bad_patterns));
+	tcase_add_test(tcase, pattern_that_fits_nobody_is_told);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
