@@ -3,7 +3,8 @@
  * counts octets and trace fields and keeps no text. Lines end in LF, as the
  * content has them once the dot decoder is through with it; the header ends at
  * the first empty line or at a line that is no header field (the body of a
- * message without header). Spans may be cut anywhere.
+ * message without header). An mbox "From " line is taken as the first line only.
+ * Spans may be cut anywhere: the counts depend on the bytes alone and only grow.
  */
 #ifndef PROTO_HEADER_H
 #define PROTO_HEADER_H
@@ -11,10 +12,11 @@
 #include "base/span.h"
 
 struct header_scan {
-	uint64_t octets;          /* of the header, up to and with its empty line */
-	uint32_t received;        /* "Received:" fields */
-	uint8_t state;            /* enum header_state, private */
-	uint8_t matched;          /* letters of "received" matched so far, private */
+	uint64_t octets;    /* of the header, up to and with its empty line; a field counts from its colon on */
+	uint32_t received;  /* "Received:" fields */
+	uint16_t pending;   /* octets of a field name whose colon has not been seen, private */
+	uint8_t state;      /* enum header_state, private */
+	uint8_t candidates; /* what the field name may still become, private */
 };
 
 void header_scan_init(struct header_scan *scan);
