@@ -20,12 +20,12 @@ struct conn;
 struct conn_ops {
 	/*
 	 * Bytes to use; returns how many were used. What is left is kept and offered
-	 * again, in front of new bytes, after conn_resume(). is_eof: the peer sends
-	 * no more after these (in may be empty, and what is left then is offered again
-	 * with is_eof). Called again for EOF only when it had not been told.
+	 * again, in front of new bytes, after conn_resume(). They are lent until this
+	 * returns and may lie in loop_scratch(). is_eof: the peer sends no more; it is
+	 * told once, without bytes, when all that came before has been used.
 	 */
 	size_t (*input)(void *owner, struct span in, bool is_eof);
-	/* Output that did not fit can go on now. */
+	/* Output that did not fit can go on now; also after an error, which conn_send() will tell. */
 	void (*writable)(void *owner);
 	/* Reset, or an error while reading: nothing can be sent any more. `error` is an errno. */
 	void (*lost)(void *owner, int error);

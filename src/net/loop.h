@@ -20,11 +20,14 @@ void loop_free(struct loop **loop); /* timers and deferred work still in it are 
 
 struct event_base *loop_base(struct loop *loop);
 
-/* Run turns until loop_stop(). At the end of each: deferred work, then reaping, then log_flush(). */
+/*
+ * Run turns until loop_stop(), which also ends a loop_run() that comes after it.
+ * At the end of each turn: deferred work, then reaping, then log_flush().
+ */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-/* Monotonic milliseconds at the begin of this turn. */
+/* Monotonic milliseconds: the same throughout a turn, the clock's own outside of turns. */
 uint64_t loop_now_ms(const struct loop *loop);
 
 /* A buffer of the loop for use within one callback. */
@@ -34,6 +37,7 @@ char *loop_scratch(struct loop *loop);
 /*
  * A timer fires once, at most LOOP_TICK_MS late, from the loop. Starting a running
  * one moves it; stopping is legal at any time. All zero is a stopped timer.
+ * Timers fire in the order of their ticks, except after a stall of many seconds.
  */
 enum { LOOP_TICK_MS = 100 };
 struct loop_timer {
@@ -45,7 +49,11 @@ void loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t dela
 		      void (*fire)(struct loop_timer *));
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer);
 
-/* Work for the next turn, which then does not wait for events. Once per start; all zero is idle. */
+/*
+ * Work for the end of this turn, or of the next one when deferred work is what
+ * asks for it; that one then does not wait for events. Runs once per start,
+ * however often it was asked for; all zero is idle.
+ */
 struct loop_deferred {
 	struct list link;
 	void (*run)(struct loop_deferred *deferred);
@@ -53,11 +61,17 @@ struct loop_deferred {
 void loop_defer(struct loop *loop, struct loop_deferred *deferred, void (*run)(struct loop_deferred *));
 void loop_defer_cancel(struct loop_deferred *deferred);
 
-/* Free an object at the end of this turn. */
+/* Free an object at the end of this turn, or with the loop when there is no turn any more. */
 struct loop_garbage {
 	struct list link;
 	void (*free)(struct loop_garbage *garbage);
 };
 void loop_reap(struct loop *loop, struct loop_garbage *garbage, void (*free)(struct loop_garbage *));
+
+/*
+ * For an object that nobody holds any more and that will end by itself, with
+ * loop_reap(): free() is what loop_free() calls when that did not come to pass.
+ */
+void loop_adopt(struct loop *loop, struct loop_garbage *garbage, void (*free)(struct loop_garbage *));
 
 #endif

@@ -12,6 +12,7 @@
 
 struct op {
 	void (*done)(struct op *op);    /* set by the waiter */
+	void *owner;                    /* the waiter's own */
 	void (*cancel)(struct op *op);  /* set by the one who works while it runs; NULL: not running */
 	void *work;                     /* the worker's own */
 };

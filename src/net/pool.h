@@ -13,21 +13,30 @@
 #include "net/loop.h"
 #include "net/op.h"
 
+#include <stdbool.h>
+
 struct pool_job {
 	struct list link;                       /* private */
 	struct op *op;                          /* private; NULL: nobody waits any more */
 	struct pool *pool;                      /* private */
+	bool is_queued;                         /* private, under the pool's lock */
 	void (*run)(struct pool_job *job);      /* on a worker thread */
 	void (*free)(struct pool_job *job);     /* on the loop, always, exactly once */
 };
 
 struct pool;
 
-/* `name` is for thread names (at most 15 bytes). NULL: err tells why. */
+/*
+ * At most max_threads jobs run and max_queued wait for a thread. `name` is for
+ * thread names (at most 15 bytes). NULL: err tells why.
+ */
 struct pool *pool_new(struct loop *loop, const char *name, unsigned max_threads, unsigned max_queued,
 		      struct err *err);
 
-/* Waits for the jobs that run; those still queued are freed without being run. No done() is called. */
+/*
+ * Waits for the jobs that run; those still queued are freed without being run. No
+ * done() is called; ops that waited are idle. Not to be called from a done().
+ */
 void pool_free(struct pool **pool);
 
 /*
@@ -37,7 +46,7 @@ void pool_free(struct pool **pool);
  */
 MUST_CHECK bool pool_submit(struct pool *pool, struct pool_job *job, struct op *op);
 
-/* Jobs queued or running. */
+/* Jobs queued, running, or run and not told yet; those that nobody waits for any more too. */
 unsigned pool_pending(const struct pool *pool);
 
 #endif

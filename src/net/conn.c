@@ -1,0 +1,336 @@
+#include "net/conn.h"
+
+#include "base/bug.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	READ_MAX_DEFAULT = 4096,
+	LINGER_MS = 2000,
+	LINGER_BYTES = 64 * 1024,
+};
+
+/*
+ * Ten thousand of these idle at a time: one libevent event serves both ways, and
+ * what is needed only while the connection ends lies over what is not any more.
+ */
+struct conn {
+	struct event event;           /* holds the fd; added for `events` */
+	struct loop *loop;
+	const struct conn_ops *ops;
+	void *owner;
+	uint64_t bytes_in, bytes_out;
+	struct addr peer;
+	union {
+		struct buf kept;             /* input that the owner left */
+		struct loop_timer linger;    /* since conn_linger() */
+	};
+	union {
+		struct loop_deferred resume; /* until the end */
+		struct loop_garbage garbage; /* from then on */
+	};
+	union {
+		uint32_t read_max;
+		uint32_t linger_left;        /* bytes to discard at most */
+	};
+	uint8_t events;               /* EV_READ, EV_WRITE: what is added now */
+	bool is_over;                 /* nothing more to read: end of input, or lost */
+	bool is_given_up;             /* by its owner, who hears nothing any more */
+	bool is_offering;             /* input() runs */
+};
+
+_Static_assert(sizeof(void *) != 8 || sizeof(struct conn) <= 264, "grows every idle session's memory");
+
+static void on_event(evutil_socket_t fd, short what, void *arg);
+
+/* Wait for exactly these events. False: no memory; then it waits for none. */
+static bool wait_for(struct conn *c, short events)
+{
+	evutil_socket_t fd = event_get_fd(&c->event);
+
+	if (c->events == events)
+		return true;
+	if (c->events)
+		event_del(&c->event);
+	c->events = 0;
+	if (events) {
+		event_assign(&c->event, loop_base(c->loop), fd, events | EV_PERSIST, on_event, c);
+		if (event_add(&c->event, NULL) < 0)
+			return false;
+		c->events = (uint8_t)events;
+	}
+	return true;
+}
+
+static void tell_lost(struct conn *c, int error)
+{
+	wait_for(c, 0);
+	loop_defer_cancel(&c->resume);
+	c->is_over = true;
+	c->ops->lost(c->owner, error);
+}
+
+/* Let the owner use what it can. False: it gave the connection up meanwhile. */
+static bool offer(struct conn *c, struct span in, size_t *used)
+{
+	c->is_offering = true;
+	*used = c->ops->input(c->owner, in, c->is_over);
+	c->is_offering = false;
+	BUG_ON(*used > in.len);
+	return !c->is_given_up;
+}
+
+static void read_end(struct conn *c)
+{
+	size_t used;
+
+	c->is_over = true;
+	if (wait_for(c, c->events & EV_WRITE))
+		offer(c, SPAN_LITERAL(""), &used);
+	else
+		tell_lost(c, ENOMEM);
+}
+
+static void read_input(struct conn *c)
+{
+	char *scratch = loop_scratch(c->loop);
+	ssize_t n = recv(event_get_fd(&c->event), scratch, c->read_max, 0);
+	size_t used;
+
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			tell_lost(c, errno);
+		return;
+	}
+	if (n == 0) {
+		read_end(c);
+		return;
+	}
+	c->bytes_in += (size_t)n;
+	if (offer(c, span_of(scratch, (size_t)n), &used) && used < (size_t)n &&
+	    !buf_add(&c->kept, scratch + used, (size_t)n - used))
+		tell_lost(c, ENOMEM);
+}
+
+/* More has come. As long as there is kept input it stays in the kernel, and soon nobody asks about it. */
+static void on_readable(struct conn *c)
+{
+	if (buf_len(&c->kept) == 0)
+		read_input(c);
+	else if (!list_linked(&c->resume.link) && !wait_for(c, c->events & ~EV_READ))
+		tell_lost(c, ENOMEM);
+}
+
+static void on_writable(struct conn *c)
+{
+	if (wait_for(c, c->events & ~EV_WRITE))
+		c->ops->writable(c->owner);
+	else
+		tell_lost(c, ENOMEM);
+}
+
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd;
+	if (what & EV_WRITE)
+		on_writable(c);
+	if ((what & EV_READ) && (c->events & EV_READ) && !c->is_given_up)
+		on_readable(c);
+}
+
+struct conn *conn_new(struct loop *loop, int fd, const struct addr *peer, const struct conn_ops *ops, void *owner)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		close(fd);
+		return NULL;
+	}
+	c->loop = loop;
+	c->peer = *peer;
+	c->ops = ops;
+	c->owner = owner;
+	c->read_max = READ_MAX_DEFAULT;
+	event_assign(&c->event, loop_base(loop), fd, EV_READ, on_event, c);
+	if (!wait_for(c, EV_READ)) {
+		close(fd);
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+const struct addr *conn_peer(const struct conn *c)
+{
+	return &c->peer;
+}
+
+uint64_t conn_bytes_in(const struct conn *c)
+{
+	return c->bytes_in;
+}
+
+uint64_t conn_bytes_out(const struct conn *c)
+{
+	return c->bytes_out;
+}
+
+void conn_set_read_max(struct conn *c, size_t bytes)
+{
+	BUG_ON(bytes == 0);
+	c->read_max = bytes < LOOP_SCRATCH_SIZE ? (uint32_t)bytes : LOOP_SCRATCH_SIZE;
+}
+
+bool conn_send(struct conn *c, struct span out, size_t *sent, int *error)
+{
+	ssize_t n;
+
+	*sent = 0;
+	if (out.len == 0)
+		return true;
+	do
+		n = send(event_get_fd(&c->event), out.ptr, out.len, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN) {
+		*error = errno;
+		return false;
+	}
+	*sent = n > 0 ? (size_t)n : 0;
+	c->bytes_out += *sent;
+	if (*sent < out.len && !wait_for(c, c->events | EV_WRITE)) {
+		*error = ENOMEM;
+		return false;
+	}
+	return true;
+}
+
+static void run_resume(struct loop_deferred *deferred)
+{
+	struct conn *c = LIST_OWNER(deferred, struct conn, resume);
+	struct buf kept = c->kept;
+	size_t used = 0;
+
+	/* Taken out, so that it outlives the call though the owner may give the connection up in it. */
+	c->kept = (struct buf){ 0 };
+	if (buf_len(&kept) && !offer(c, buf_span(&kept), &used)) {
+		buf_fini(&kept);
+		return;
+	}
+	buf_use(&kept, used);
+	buf_release_empty(&kept);
+	c->kept = kept;
+	if (buf_len(&kept) == 0 && !c->is_over && !wait_for(c, c->events | EV_READ))
+		tell_lost(c, ENOMEM);
+}
+
+void conn_resume(struct conn *c)
+{
+	if (c->is_offering || buf_len(&c->kept))
+		loop_defer(c->loop, &c->resume, run_resume);
+}
+
+static void free_conn(struct loop_garbage *garbage)
+{
+	free(LIST_OWNER(garbage, struct conn, garbage));
+}
+
+/* The owner is done with it: no callback any more, and no input kept. */
+static void give_up(struct conn *c)
+{
+	c->is_given_up = true;
+	loop_defer_cancel(&c->resume);
+	buf_fini(&c->kept);
+	c->linger = (struct loop_timer){ 0 };
+	c->garbage = (struct loop_garbage){ 0 };
+}
+
+static void shut(struct conn *c)
+{
+	evutil_socket_t fd = event_get_fd(&c->event);
+
+	if (c->events)
+		event_del(&c->event);
+	c->events = 0;
+	loop_timer_stop(c->loop, &c->linger);
+	close(fd);
+}
+
+static void shut_and_reap(struct conn *c)
+{
+	shut(c);
+	loop_reap(c->loop, &c->garbage, free_conn);
+}
+
+void conn_close(struct conn **conn)
+{
+	struct conn *c = *conn;
+
+	if (!c)
+		return;
+	*conn = NULL;
+	give_up(c);
+	shut_and_reap(c);
+}
+
+static void on_linger_over(struct loop_timer *timer)
+{
+	shut_and_reap(LIST_OWNER(timer, struct conn, linger));
+}
+
+static void on_linger_input(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	size_t most = c->linger_left < LOOP_SCRATCH_SIZE ? c->linger_left : LOOP_SCRATCH_SIZE;
+	ssize_t n = recv(fd, loop_scratch(c->loop), most, 0);
+
+	(void)what;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0 && (size_t)n < c->linger_left)
+		c->linger_left -= (uint32_t)n;
+	else
+		shut_and_reap(c);
+}
+
+/* The loop ends before the connection does. */
+static void free_lingering(struct loop_garbage *garbage)
+{
+	shut(LIST_OWNER(garbage, struct conn, garbage));
+	free_conn(garbage);
+}
+
+static bool start_linger(struct conn *c)
+{
+	evutil_socket_t fd = event_get_fd(&c->event);
+
+	if (c->is_over || shutdown(fd, SHUT_WR) < 0)
+		return false;
+	wait_for(c, 0);
+	event_assign(&c->event, loop_base(c->loop), fd, EV_READ | EV_PERSIST, on_linger_input, c);
+	if (event_add(&c->event, NULL) < 0)
+		return false;
+	c->events = EV_READ;
+	c->linger_left = LINGER_BYTES;
+	loop_timer_start(c->loop, &c->linger, LINGER_MS, on_linger_over);
+	loop_adopt(c->loop, &c->garbage, free_lingering);
+	return true;
+}
+
+void conn_linger(struct conn **conn)
+{
+	struct conn *c = *conn;
+
+	if (!c)
+		return;
+	*conn = NULL;
+	give_up(c);
+	if (!start_linger(c))
+		shut_and_reap(c);
+}
