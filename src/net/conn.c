@@ -211,6 +211,11 @@ bool conn_send(struct conn *c, struct span out, size_t *sent, int *error)
 	return true;
 }
 
+bool conn_has_input(const struct conn *c)
+{
+	return buf_len(&c->kept) > 0;
+}
+
 static void run_resume(struct loop_deferred *deferred)
 {
 	struct conn *c = LIST_OWNER(deferred, struct conn, resume);

@@ -47,6 +47,9 @@ void conn_set_read_max(struct conn *c, size_t bytes);
  */
 MUST_CHECK bool conn_send(struct conn *c, struct span out, size_t *sent, int *error);
 
+/* Is there input that the owner left unused? */
+bool conn_has_input(const struct conn *c);
+
 /* Offer kept input again in the next turn, and read on. */
 void conn_resume(struct conn *c);
 

@@ -37,6 +37,8 @@ static const struct smtp_reply replies[] = {
 	[SMTP_REPLY_NO_STORAGE] = { 452, "4.3.1", "No room to store the message; try again later.", "no_storage" },
 	[SMTP_REPLY_TOO_MANY_RECIPIENTS] = { 452, "4.5.3", "Too many recipients; send another message for the rest.",
 					     "max_recipients" },
+	[SMTP_REPLY_OTHER_DESTINATION] = { 452, "4.5.3", "That recipient needs a message of its own; send it again.",
+					   "other_destination" },
 	[SMTP_REPLY_NOT_IMPLEMENTED] = { 500, "5.5.1", "Not implemented.", "not_implemented" },
 	[SMTP_REPLY_BARE_LF] = { 500, "5.5.2", "bare LF", "bare_lf" },
 	[SMTP_REPLY_BAD_BYTE] = { 500, "5.5.2", "Control characters are not allowed in a command.", "bad_byte" },

@@ -66,6 +66,11 @@ void smtp_session_trim(struct smtp_session *s)
 	buf_release_empty(&s->line);
 }
 
+enum smtp_event_type smtp_session_waiting(const struct smtp_session *s)
+{
+	return s->waiting;
+}
+
 const char *smtp_session_stage(const struct smtp_session *s)
 {
 	return s->stage;

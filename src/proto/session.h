@@ -122,6 +122,9 @@ void smtp_session_sent(struct smtp_session *s, size_t len);
 /* Give back memory that an idle session does not need. */
 void smtp_session_trim(struct smtp_session *s);
 
+/* The event whose verdict is owed, or SMTP_EVENT_NEED_INPUT. */
+enum smtp_event_type smtp_session_waiting(const struct smtp_session *s);
+
 /* Name of what the session is doing: "connect", "command", "mail", "rcpt", "data", "closed"; for the log. */
 const char *smtp_session_stage(const struct smtp_session *s);
 

@@ -1,0 +1,59 @@
+#include "front/envelope.h"
+
+struct envelope *envelope_new(struct spool_budget *budget, const struct smtp_address *sender, uint64_t now_ms)
+{
+	struct arena arena = { 0 };
+	struct envelope *e = arena_alloc(&arena, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->arena = arena;
+	spool_init(&e->spool, budget);
+	e->sender = *sender;
+	e->begun_ms = now_ms;
+	return e;
+}
+
+void envelope_free(struct envelope **envelope)
+{
+	struct envelope *e = *envelope;
+	struct arena arena;
+
+	*envelope = NULL;
+	if (!e)
+		return;
+	op_cancel(&e->check.op);
+	op_cancel(&e->delivery.op);
+	spool_fini(&e->spool);
+	arena = e->arena;
+	arena_fini(&arena);
+}
+
+bool envelope_add_recipient(struct envelope *e)
+{
+	struct envelope_recipient *r = arena_alloc(&e->arena, sizeof(*r));
+
+	if (!r)
+		return false;
+	r->address = e->candidate;
+	if (e->last)
+		e->last->next = r;
+	else
+		e->first = r;
+	e->last = r;
+	e->recipient_count++;
+	e->backend = e->candidate_backend;
+	return true;
+}
+
+const struct smtp_address **envelope_recipients(struct envelope *e)
+{
+	const struct smtp_address **all = arena_alloc(&e->arena, e->recipient_count * sizeof(*all));
+	size_t n = 0;
+
+	if (!all)
+		return NULL;
+	for (const struct envelope_recipient *r = e->first; r; r = r->next)
+		all[n++] = &r->address;
+	return all;
+}

@@ -1,0 +1,49 @@
+/*
+ * One transaction on its way through the house: who sends to whom, which
+ * backend takes it, and its content. It owns an arena in which it lives itself;
+ * everything of the transaction goes away with it.
+ */
+#ifndef FRONT_ENVELOPE_H
+#define FRONT_ENVELOPE_H
+
+#include "backend/backend.h"
+#include "base/arena.h"
+
+struct envelope_recipient {
+	struct envelope_recipient *next;
+	struct smtp_address address;
+};
+
+struct envelope {
+	struct arena arena;
+	struct spool spool;
+	struct smtp_address sender;
+	struct envelope_recipient *first, *last;
+	size_t recipient_count;
+	struct backend *backend; /* where it goes; NULL until a recipient was accepted. Borrowed. */
+	uint64_t begun_ms;
+
+	/* The recipient that is being checked, and where it would go. */
+	struct smtp_address candidate;
+	struct backend *candidate_backend;
+	bool is_postmaster_tried;
+	struct backend_check check;
+
+	const struct smtp_reply *spool_refusal; /* why the content could not be kept */
+	const char *spool_reason;
+	struct backend_delivery delivery;
+};
+
+/* NULL: out of memory. */
+struct envelope *envelope_new(struct spool_budget *budget, const struct smtp_address *sender, uint64_t now_ms);
+
+/* Stops what is being waited for. */
+void envelope_free(struct envelope **envelope);
+
+/* Add the candidate. False: out of memory. */
+MUST_CHECK bool envelope_add_recipient(struct envelope *e);
+
+/* The recipients as an array in the arena, or NULL. */
+const struct smtp_address **envelope_recipients(struct envelope *e);
+
+#endif

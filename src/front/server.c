@@ -1,0 +1,336 @@
+#include "front/server.h"
+
+#include "front/session_shell.h"
+#include "net/fdlimit.h"
+#include "net/listener.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	/* Jobs waiting for the disk; beyond it new ones are answered with 451. */
+	DISK_QUEUE_MAX = 4096,
+	/* Descriptors that a disk thread may hold, and those of the process itself. */
+	FDS_PER_DISK_THREAD = 72,
+	FDS_RESERVED = 64,
+	/* Commits that have not ended so long after a stop are left to their clients. */
+	STOP_DEADLINE_MS = 30 * 1000,
+	/* IPv4 clients are counted by address, IPv6 clients by network. */
+	CLIENT_BITS_IPV4 = 32,
+	CLIENT_BITS_IPV6 = 64,
+};
+
+static struct addr_prefix client_of(const struct addr *peer)
+{
+	return addr_prefix_of(peer, CLIENT_BITS_IPV4, CLIENT_BITS_IPV6);
+}
+
+/* ---- accepting ---- */
+
+static void log_turned_away(const struct addr *peer, const struct smtp_reply *reply)
+{
+	log_begin(LOG_LEVEL_INFO, NULL, "refused");
+	log_addr("client", peer);
+	log_str("stage", "connect");
+	log_u64("code", reply->code);
+	log_str("status", reply->status);
+	log_str("reason", reply->reason);
+	log_str("reply", reply->text);
+	log_end();
+}
+
+/* Say no on a fresh connection. It has no buffers yet: what does not fit into the socket is not worth waiting for. */
+static void turn_away(int fd, const struct addr *peer, enum smtp_reply_name name)
+{
+	struct buf text = { 0 };
+
+	log_turned_away(peer, smtp_reply(name));
+	if (smtp_reply_write(&text, smtp_reply(name)) &&
+	    send(fd, buf_span(&text).ptr, buf_len(&text), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+		shutdown(fd, SHUT_WR);
+	buf_fini(&text);
+	close(fd);
+}
+
+static void take_connection(void *owner, int fd, const struct addr *peer)
+{
+	struct server_listener *l = owner;
+	struct server *s = l->server;
+	struct addr_prefix client = client_of(peer);
+
+	if (s->session_count >= s->max_sessions) {
+		turn_away(fd, peer, SMTP_REPLY_TOO_MANY_SESSIONS);
+		return;
+	}
+	if (!client_table_enter(s->clients, &client, s->config->max_sessions_per_client)) {
+		turn_away(fd, peer, SMTP_REPLY_TOO_MANY_SESSIONS_PER_CLIENT);
+		return;
+	}
+	s->session_count++;
+	if (session_shell_start(l, fd, peer))
+		return;
+	log_text(LOG_LEVEL_WARNING, "trouble", "out of memory: a connection was closed at once");
+	server_session_gone(s, peer);
+}
+
+void server_session_gone(struct server *s, const struct addr *client)
+{
+	struct addr_prefix prefix = client_of(client);
+
+	client_table_leave(s->clients, &prefix);
+	s->session_count--;
+	if (s->is_stopping && s->session_count == 0)
+		loop_stop(s->loop);
+}
+
+/* ---- routes ---- */
+
+struct backend *server_route(const struct server *s, struct span domain)
+{
+	for (size_t i = 0; i < s->config->route_count; i++) {
+		const struct route_config *r = &s->config->routes[i];
+
+		if (!r->domain || span_ieq(domain, span_str(r->domain)))
+			return s->backends[r->backend - s->config->backends];
+	}
+	return NULL;
+}
+
+/* ---- building ---- */
+
+static struct backend *new_backend(struct server *s, const struct backend_config *b, struct err *err)
+{
+	const struct backend_maildir_options maildir = {
+		.name = b->name,
+		.path = b->path,
+		.hostname = s->config->hostname,
+		.disk = s->disk,
+		.loop = s->loop,
+	};
+
+	switch (b->type) {
+	case BACKEND_MAILDIR:
+		return backend_maildir_new(&maildir, err);
+	case BACKEND_NULL:
+		return backend_null_new(b->name, s->loop, err);
+	}
+	BUG_ON(true);
+}
+
+static bool build_backends(struct server *s, struct err *err)
+{
+	s->backends = calloc(s->config->backend_count, sizeof(struct backend *));
+	if (!s->backends)
+		return err_set(err, "out of memory");
+	for (size_t i = 0; i < s->config->backend_count; i++) {
+		s->backends[i] = new_backend(s, &s->config->backends[i], err);
+		if (!s->backends[i])
+			return false;
+	}
+	return true;
+}
+
+static bool build_policies(struct server *s, struct err *err)
+{
+	struct policy *domains = policy_domains_new(s->config->domains, s->config->domain_count);
+
+	if (!domains)
+		return err_set(err, "out of memory");
+	policy_chain_add(&s->policies, domains);
+	if (s->config->postmaster) {
+		if (!smtp_address_parse(&s->postmaster, span_str(s->config->postmaster)))
+			return err_set(err, "postmaster: \"%s\" is no address", s->config->postmaster);
+		s->has_postmaster = true;
+	}
+	return true;
+}
+
+static char *make_greeting(const struct config *config, const struct session_config *session)
+{
+	char *text;
+
+	if (session->smtpgreeting)
+		return strdup(session->smtpgreeting);
+	return asprintf(&text, "%s smtpfrontd", config->hostname) < 0 ? NULL : text;
+}
+
+static bool fill_options(struct server_listener *l, const struct config *config, struct err *err)
+{
+	const struct session_config *c = &l->config->session;
+
+	l->options = (struct smtp_session_options){
+		.hostname = config->hostname,
+		.greeting = make_greeting(config, c),
+		.max_message_size = c->max_message_size,
+		.max_header_size = c->max_header_size,
+		.max_hops = c->max_hops,
+		.max_command_line = c->max_command_line,
+		.max_recipients = c->max_recipients,
+		.max_messages = c->max_messages,
+		.max_errors = c->max_errors,
+		.maxnotimpl = c->maxnotimpl,
+	};
+	return l->options.greeting || err_set(err, "out of memory");
+}
+
+/* [::]:25 takes IPv4 too, unless a listener of its own has that port. */
+static bool is_v6_only(const struct config *config, const struct addr *addr)
+{
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct addr *other = &config->listeners[i].addr;
+
+		if (other->family == ADDR_IPV4 && other->port == addr->port && addr->port)
+			return true;
+	}
+	return false;
+}
+
+static bool build_listeners(struct server *s, struct err *err)
+{
+	s->listeners = calloc(s->config->listener_count, sizeof(*s->listeners));
+	if (!s->listeners)
+		return err_set(err, "out of memory");
+	for (size_t i = 0; i < s->config->listener_count; i++) {
+		struct server_listener *l = &s->listeners[i];
+		struct listener_options o = {
+			.addr = s->config->listeners[i].addr,
+			.is_v6_only = is_v6_only(s->config, &s->config->listeners[i].addr),
+			.backlog = (int)s->config->listen_backlog,
+		};
+
+		l->server = s;
+		l->config = &s->config->listeners[i];
+		if (!fill_options(l, s->config, err))
+			return false;
+		l->listener = listener_new(s->loop, &o, take_connection, l, err);
+		if (!l->listener)
+			return false;
+	}
+	return true;
+}
+
+/* Set what may be open at the same time against the limit of descriptors, and say so where it does not reach. */
+static void fit_descriptors(struct server *s)
+{
+	uint64_t others = FDS_RESERVED + s->config->listener_count +
+			  (uint64_t)s->config->disk_threads * FDS_PER_DISK_THREAD;
+	uint64_t wanted = others + s->config->max_sessions;
+	uint64_t got = fdlimit_raise(wanted);
+
+	s->max_sessions = s->config->max_sessions;
+	if (got >= wanted)
+		return;
+	s->max_sessions = got > others ? (uint32_t)(got - others) : 1;
+	log_text(LOG_LEVEL_WARNING, "trouble",
+		 "the limit of open descriptors is %llu where %llu are wanted: at most %u of max_sessions = %u sessions",
+		 (unsigned long long)got, (unsigned long long)wanted, (unsigned)s->max_sessions,
+		 (unsigned)s->config->max_sessions);
+}
+
+static bool build_parts(struct server *s, struct err *err)
+{
+	s->clients = client_table_new();
+	if (!s->clients)
+		return err_set(err, "out of memory");
+	if (getrandom(&s->next_session, sizeof(s->next_session), 0) < 0)
+		return err_set_errno(err, "getrandom");
+	s->disk = pool_new(s->loop, "disk", s->config->disk_threads, DISK_QUEUE_MAX, err);
+	return s->disk && build_backends(s, err) && build_policies(s, err) && build_listeners(s, err);
+}
+
+struct server *server_new(struct loop *loop, struct config *config, struct err *err)
+{
+	struct server *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		err_set(err, "out of memory");
+		return NULL;
+	}
+	s->loop = loop;
+	s->config = config_get(config);
+	s->spool_budget.max_bytes = config->spool_memory;
+	list_init(&s->sessions);
+	policy_chain_init(&s->policies);
+	fit_descriptors(s);
+	if (!build_parts(s, err))
+		server_free(&s);
+	return s;
+}
+
+void server_start(struct server *s)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	for (size_t i = 0; i < s->config->listener_count; i++) {
+		log_begin(LOG_LEVEL_NOTICE, NULL, "listening");
+		log_str("addr", addr_format(listener_addr(s->listeners[i].listener), text));
+		log_str("listener", s->listeners[i].config->listen);
+		log_end();
+		listener_start(s->listeners[i].listener);
+	}
+}
+
+/* ---- stopping ---- */
+
+static void stop_now(struct loop_timer *timer)
+{
+	struct server *s = LIST_OWNER(timer, struct server, stop_timer);
+
+	log_text(LOG_LEVEL_WARNING, "trouble", "%u sessions did not end in time", (unsigned)s->session_count);
+	loop_stop(s->loop);
+}
+
+static void stop_accepting(struct server *s)
+{
+	for (size_t i = 0; s->listeners && i < s->config->listener_count; i++)
+		listener_free(&s->listeners[i].listener);
+}
+
+void server_stop(struct server *s)
+{
+	struct list *link, *next;
+
+	if (s->is_stopping) {
+		loop_stop(s->loop);
+		return;
+	}
+	s->is_stopping = true;
+	stop_accepting(s);
+	if (s->session_count == 0)
+		loop_stop(s->loop);
+	else
+		loop_timer_start(s->loop, &s->stop_timer, STOP_DEADLINE_MS, stop_now);
+	for (link = s->sessions.next; link != &s->sessions; link = next) {
+		next = link->next;
+		session_shell_shut_down(LIST_OWNER(link, struct session_shell, link));
+	}
+}
+
+void server_free(struct server **server)
+{
+	struct server *s = *server;
+	struct config *config;
+
+	*server = NULL;
+	if (!s)
+		return;
+	stop_accepting(s);
+	while (!list_empty(&s->sessions))
+		session_shell_abandon(LIST_OWNER(s->sessions.next, struct session_shell, link));
+	pool_free(&s->disk);
+	for (size_t i = 0; s->backends && i < s->config->backend_count; i++)
+		backend_free(&s->backends[i]);
+	free(s->backends);
+	for (size_t i = 0; s->listeners && i < s->config->listener_count; i++)
+		free((char *)s->listeners[i].options.greeting);
+	free(s->listeners);
+	policy_chain_fini(&s->policies);
+	client_table_free(&s->clients);
+	loop_timer_stop(s->loop, &s->stop_timer);
+	config = (struct config *)s->config;
+	config_put(&config);
+	free(s);
+}

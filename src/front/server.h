@@ -1,0 +1,60 @@
+/*
+ * The server: listeners, limits, and all that sessions share. It owns the
+ * configuration's backends and policies and the list of sessions.
+ */
+#ifndef FRONT_SERVER_H
+#define FRONT_SERVER_H
+
+#include "backend/backend.h"
+#include "conf/config.h"
+#include "net/loop.h"
+#include "net/pool.h"
+#include "policy/client_table.h"
+#include "policy/policy.h"
+#include "proto/session.h"
+
+struct server;
+
+/* One listener and what its sessions obey. */
+struct server_listener {
+	struct server *server;
+	const struct listener_config *config;
+	struct smtp_session_options options; /* lent to the sessions */
+	struct listener *listener;           /* owned; NULL once stopped */
+};
+
+struct server {
+	struct loop *loop;
+	const struct config *config; /* holds a reference */
+	struct pool *disk;
+	struct spool_budget spool_budget;
+	struct policy_chain policies;
+	struct backend **backends; /* as config->backends */
+	struct server_listener *listeners;
+	struct smtp_address postmaster;
+	bool has_postmaster;
+
+	struct list sessions; /* of session_shell.link */
+	struct client_table *clients;
+	uint32_t session_count;
+	uint32_t max_sessions; /* what the descriptors allow of the configured one */
+	uint64_t next_session; /* for ids */
+	bool is_stopping;
+	struct loop_timer stop_timer;
+};
+
+/* Build everything and bind; nothing is accepted yet. NULL: err tells why. Takes a reference of config. */
+struct server *server_new(struct loop *loop, struct config *config, struct err *err);
+void server_start(struct server *server);
+
+/* Stop accepting, end idle sessions, wait for commits that have begun, then stop the loop. Again: at once. */
+void server_stop(struct server *server);
+void server_free(struct server **server);
+
+/* The backend for recipients of a domain; NULL: no route. */
+struct backend *server_route(const struct server *server, struct span domain);
+
+/* A session ended: called by the session itself. */
+void server_session_gone(struct server *server, const struct addr *client);
+
+#endif

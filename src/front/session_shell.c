@@ -1,0 +1,393 @@
+#include "front/session_shell.h"
+
+#include "front/session_steps.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	/* Events handled for one session before others have their turn. */
+	EVENTS_PER_TURN = 256,
+	/* Bytes read at once while commands are expected; a body may fill the loop's scratch. */
+	COMMAND_READ_MAX = 4096,
+	/* How long a backend may take to check a recipient, and to commit a message. */
+	CHECK_DEADLINE_MS = 60 * 1000,
+	COMMIT_DEADLINE_MS = 300 * 1000,
+	/* How late a deadline that cannot act now is looked at again, and how long the timer sleeps at most. */
+	LOOK_AGAIN_MS = 1000,
+	LOOK_AT_LEAST_MS = 60 * 1000,
+};
+
+static uint64_t now_ms(const struct session_shell *sh)
+{
+	return loop_now_ms(sh->listener->server->loop);
+}
+
+const char *session_shell_message_id(const struct session_shell *sh, char text[MESSAGE_ID_SIZE])
+{
+	snprintf(text, MESSAGE_ID_SIZE, "%s-%u", sh->id, (unsigned)(sh->messages + 1));
+	return text;
+}
+
+/* ---- the log ---- */
+
+static void log_address(const char *key, const struct smtp_address *address)
+{
+	struct buf text = { 0 };
+
+	if (smtp_address_write(&text, address))
+		log_span(key, buf_span(&text));
+	buf_fini(&text);
+}
+
+void session_shell_log_refusal(struct session_shell *sh, const struct smtp_reply *reply, const char *stage,
+			       struct span line, const char *detail)
+{
+	sh->errors++;
+	sh->last_reason = reply->reason;
+	if (!log_enabled(LOG_LEVEL_INFO))
+		return;
+	log_begin(LOG_LEVEL_INFO, sh->id, "refused");
+	log_addr("client", conn_peer(sh->conn));
+	log_str("stage", stage);
+	log_u64("code", reply->code);
+	log_str("status", reply->status);
+	log_str("reason", reply->reason);
+	if (line.len)
+		log_span("line", line);
+	if (sh->envelope)
+		log_address("sender", &sh->envelope->sender);
+	if (sh->envelope && strcmp(stage, "rcpt") == 0 && line.len == 0)
+		log_address("recipient", &sh->envelope->candidate);
+	log_str("reply", reply->text);
+	if (detail && *detail)
+		log_str("detail", detail);
+	log_end();
+}
+
+static void log_disconnect(const struct session_shell *sh, const char *reason, int error)
+{
+	if (!log_enabled(LOG_LEVEL_INFO))
+		return;
+	log_begin(LOG_LEVEL_INFO, sh->id, "disconnect");
+	log_addr("client", conn_peer(sh->conn));
+	log_str("listener", sh->listener->config->listen);
+	log_str("reason", reason);
+	log_str("stage", smtp_session_stage(sh->smtp));
+	if (error)
+		log_str("error", strerror(error));
+	log_u64("messages", sh->accepted);
+	log_u64("errors", sh->errors);
+	log_u64("bytes_in", conn_bytes_in(sh->conn));
+	log_u64("bytes_out", conn_bytes_out(sh->conn));
+	log_u64("seconds", (now_ms(sh) - sh->begun_ms) / 1000);
+	log_end();
+}
+
+/* ---- the end ---- */
+
+static void free_shell(struct loop_garbage *garbage)
+{
+	struct session_shell *sh = LIST_OWNER(garbage, struct session_shell, garbage);
+
+	smtp_session_free(&sh->smtp);
+	free(sh->helo_name);
+	free(sh);
+}
+
+enum ending { CLOSE_NOW, CLOSE_LINGERING };
+
+/* Every session ends here. */
+static void end_session(struct session_shell *sh, const char *reason, int error, enum ending ending)
+{
+	struct server *server = sh->listener->server;
+	const struct addr client = *conn_peer(sh->conn);
+
+	log_disconnect(sh, reason, error);
+	loop_timer_stop(server->loop, &sh->timer);
+	envelope_free(&sh->envelope);
+	if (ending == CLOSE_NOW)
+		conn_close(&sh->conn);
+	else
+		conn_linger(&sh->conn);
+	list_remove(&sh->link);
+	loop_reap(server->loop, &sh->garbage, free_shell);
+	server_session_gone(server, &client);
+}
+
+/* ---- output ---- */
+
+/* Send what the machine owes. False: the session is over. */
+static bool flush_output(struct session_shell *sh)
+{
+	struct span out = smtp_session_output(sh->smtp);
+	size_t sent = 0;
+	int error = 0;
+
+	if (out.len == 0)
+		return true;
+	if (!conn_send(sh->conn, out, &sent, &error)) {
+		end_session(sh, "lost", error, CLOSE_NOW);
+		return false;
+	}
+	smtp_session_sent(sh->smtp, sent);
+	if (sent)
+		sh->active_ms = now_ms(sh);
+	sh->is_blocked = sent < out.len;
+	return true;
+}
+
+/* The machine is through: send its last words and close. */
+static void finish(struct session_shell *sh, const char *reason, bool has_unread)
+{
+	bool is_clean = sh->is_eof || (!has_unread && strcmp(reason, "quit") == 0);
+
+	if (flush_output(sh))
+		end_session(sh, reason, 0, is_clean ? CLOSE_NOW : CLOSE_LINGERING);
+}
+
+/* ---- the machine ---- */
+
+enum turn {
+	TURN_GOES_ON,
+	TURN_WAITS, /* for input, for the peer to read, or for an op */
+	TURN_ENDED, /* the session is no more */
+};
+
+static enum turn decide(struct session_shell *sh, const struct smtp_event *event)
+{
+	struct step_verdict verdict;
+
+	session_step_decide(sh, event, &verdict);
+	if (verdict.is_pending) {
+		sh->is_deciding = true;
+		sh->deciding_since_ms = now_ms(sh);
+		return TURN_WAITS;
+	}
+	smtp_session_verdict(sh->smtp, verdict.reply);
+	if (event->type == SMTP_EVENT_DATA)
+		conn_set_read_max(sh->conn, LOOP_SCRATCH_SIZE);
+	else if (event->type == SMTP_EVENT_MESSAGE)
+		conn_set_read_max(sh->conn, COMMAND_READ_MAX);
+	return TURN_GOES_ON;
+}
+
+/* Handle one event; `has_unread` tells whether input is left behind it. */
+static enum turn handle(struct session_shell *sh, const struct smtp_event *event, bool has_unread)
+{
+	switch (event->type) {
+	case SMTP_EVENT_NEED_INPUT:
+		if (!sh->is_eof)
+			return TURN_WAITS;
+		finish(sh, "lost", false);
+		return TURN_ENDED;
+	case SMTP_EVENT_NEED_OUTPUT:
+		if (!flush_output(sh))
+			return TURN_ENDED;
+		return sh->is_blocked ? TURN_WAITS : TURN_GOES_ON;
+	case SMTP_EVENT_WAITING:
+		return TURN_WAITS;
+	case SMTP_EVENT_BODY:
+		session_step_body(sh, event->u.body);
+		return TURN_GOES_ON;
+	case SMTP_EVENT_RESET:
+		session_step_reset(sh);
+		conn_set_read_max(sh->conn, COMMAND_READ_MAX);
+		return TURN_GOES_ON;
+	case SMTP_EVENT_REPLIED:
+		session_shell_log_refusal(sh, event->u.replied.reply, smtp_session_stage(sh->smtp),
+					  event->u.replied.line, NULL);
+		return TURN_GOES_ON;
+	case SMTP_EVENT_QUIT:
+		finish(sh, "quit", has_unread);
+		return TURN_ENDED;
+	case SMTP_EVENT_CLOSE:
+		finish(sh, sh->last_reason ? sh->last_reason : "closed", true);
+		return TURN_ENDED;
+	default:
+		return decide(sh, event);
+	}
+}
+
+/* Run the machine for one turn; returns the input used. One write at its end. */
+static size_t run_turn(struct session_shell *sh, struct span in, enum turn *turn)
+{
+	struct smtp_event event;
+	size_t used = 0;
+	unsigned events = 0;
+
+	*turn = TURN_GOES_ON;
+	while (*turn == TURN_GOES_ON && events++ < EVENTS_PER_TURN) {
+		used += smtp_session_next(sh->smtp, span_from(in, used), &event);
+		*turn = handle(sh, &event, used < in.len);
+	}
+	if (*turn == TURN_ENDED || !flush_output(sh)) {
+		*turn = TURN_ENDED;
+		return in.len;
+	}
+	if (*turn == TURN_GOES_ON)
+		conn_resume(sh->conn); /* others first */
+	else if (!sh->is_blocked && !sh->is_deciding)
+		smtp_session_trim(sh->smtp);
+	return used;
+}
+
+static size_t take_input(void *owner, struct span in, bool is_eof)
+{
+	struct session_shell *sh = owner;
+	enum turn turn;
+
+	sh->active_ms = now_ms(sh);
+	sh->is_eof |= is_eof;
+	if (sh->is_blocked || sh->is_deciding)
+		return 0;
+	return run_turn(sh, in, &turn);
+}
+
+/* What held the session up is over. Replies to input that was kept leave together, a little later in this turn. */
+static void go_on(struct session_shell *sh)
+{
+	enum turn turn;
+
+	if (conn_has_input(sh->conn))
+		conn_resume(sh->conn);
+	else
+		run_turn(sh, SPAN_LITERAL(""), &turn);
+}
+
+static void take_writable(void *owner)
+{
+	struct session_shell *sh = owner;
+
+	if (flush_output(sh) && !sh->is_blocked)
+		go_on(sh);
+}
+
+static void take_lost(void *owner, int error)
+{
+	end_session(owner, "lost", error, CLOSE_NOW);
+}
+
+static const struct conn_ops shell_conn_ops = {
+	.input = take_input,
+	.writable = take_writable,
+	.lost = take_lost,
+};
+
+void session_shell_decided(struct session_shell *sh, const struct smtp_reply *reply)
+{
+	sh->is_deciding = sh->is_committing = false;
+	sh->active_ms = now_ms(sh);
+	if (smtp_session_waiting(sh->smtp) == SMTP_EVENT_MESSAGE)
+		conn_set_read_max(sh->conn, COMMAND_READ_MAX);
+	smtp_session_verdict(sh->smtp, reply);
+	if (sh->listener->server->is_stopping)
+		smtp_session_close(sh->smtp, smtp_reply(SMTP_REPLY_SHUTDOWN));
+	go_on(sh);
+}
+
+/* ---- the clocks ---- */
+
+static void close_with(struct session_shell *sh, enum smtp_reply_name name)
+{
+	const char *stage = smtp_session_stage(sh->smtp);
+	struct smtp_event event;
+
+	session_shell_log_refusal(sh, smtp_reply(name), stage, SPAN_LITERAL(""), NULL);
+	smtp_session_close(sh->smtp, smtp_reply(name));
+	do {
+		smtp_session_next(sh->smtp, SPAN_LITERAL(""), &event);
+		if (event.type == SMTP_EVENT_RESET)
+			session_step_reset(sh);
+	} while (event.type != SMTP_EVENT_CLOSE);
+	finish(sh, smtp_reply(name)->reason, true);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * One timer a session, never moved by activity: it fires when something could
+ * be due, and looks. Inactivity counts only while the peer is waited for.
+ */
+static void look_at_clocks(struct loop_timer *timer)
+{
+	struct session_shell *sh = LIST_OWNER(timer, struct session_shell, timer);
+	const struct session_config *config = &sh->listener->config->session;
+	uint64_t now = now_ms(sh), next;
+	uint64_t session_due = sh->begun_ms + 1000ULL * config->session_timeout_s;
+	uint64_t idle_due = sh->active_ms + 1000ULL * config->timeout_s;
+
+	if (sh->is_deciding) {
+		idle_due = sh->deciding_since_ms + (sh->is_committing ? COMMIT_DEADLINE_MS : CHECK_DEADLINE_MS);
+		if (now >= idle_due) {
+			session_step_expire(sh);
+			return;
+		}
+	} else if (now >= idle_due) {
+		close_with(sh, SMTP_REPLY_IDLE_TIMEOUT);
+		return;
+	}
+	/* No timer cuts a commit that has begun. */
+	if (sh->is_committing && session_due <= now)
+		session_due = now + LOOK_AGAIN_MS;
+	if (now >= session_due) {
+		close_with(sh, SMTP_REPLY_SESSION_TIMEOUT);
+		return;
+	}
+	next = earlier(session_due, idle_due);
+	/* While we decide, `timeout` may be shorter than the op's deadline once that is over. */
+	loop_timer_start(sh->listener->server->loop, &sh->timer,
+			 earlier(next - now, sh->is_deciding ? LOOK_AGAIN_MS : LOOK_AT_LEAST_MS), look_at_clocks);
+}
+
+/* ---- the begin ---- */
+
+static void make_id(struct server *server, char id[SESSION_ID_SIZE])
+{
+	snprintf(id, SESSION_ID_SIZE, "%012llx", (unsigned long long)(server->next_session++ & 0xffffffffffff));
+}
+
+bool session_shell_start(struct server_listener *listener, int fd, const struct addr *peer)
+{
+	struct server *server = listener->server;
+	struct session_shell *sh = calloc(1, sizeof(*sh));
+	enum turn turn;
+
+	if (sh) {
+		sh->listener = listener;
+		sh->smtp = smtp_session_new(&listener->options);
+	}
+	/* conn_new() takes the descriptor over and closes it when it fails. */
+	if (sh && sh->smtp)
+		sh->conn = conn_new(server->loop, fd, peer, &shell_conn_ops, sh);
+	if (!sh || !sh->conn) {
+		if (sh)
+			smtp_session_free(&sh->smtp);
+		free(sh);
+		return false;
+	}
+	make_id(server, sh->id);
+	conn_set_read_max(sh->conn, COMMAND_READ_MAX);
+	sh->begun_ms = sh->active_ms = now_ms(sh);
+	list_append(&server->sessions, &sh->link);
+	log_begin(LOG_LEVEL_DEBUG, sh->id, "connect");
+	log_addr("client", peer);
+	log_end();
+	look_at_clocks(&sh->timer);
+	run_turn(sh, SPAN_LITERAL(""), &turn);
+	return true;
+}
+
+void session_shell_shut_down(struct session_shell *sh)
+{
+	if (!sh->is_committing)
+		close_with(sh, SMTP_REPLY_SHUTDOWN);
+}
+
+void session_shell_abandon(struct session_shell *sh)
+{
+	end_session(sh, "stopped", 0, CLOSE_NOW);
+}

@@ -1,0 +1,61 @@
+/*
+ * One connection's session in the world: it runs the protocol machine on the
+ * connection's bytes, keeps the clocks, and logs. What the events mean is
+ * decided in session_steps. It belongs to the server's list until it ends.
+ */
+#ifndef FRONT_SESSION_SHELL_H
+#define FRONT_SESSION_SHELL_H
+
+#include "front/envelope.h"
+#include "front/server.h"
+#include "net/conn.h"
+
+enum { SESSION_ID_SIZE = 13, MESSAGE_ID_SIZE = SESSION_ID_SIZE + 11 };
+
+struct session_shell {
+	struct list link; /* in server.sessions */
+	struct server_listener *listener;
+	struct conn *conn;         /* owned; NULL once ended */
+	struct smtp_session *smtp; /* owned */
+	struct envelope *envelope; /* owned; NULL outside a transaction */
+	char *helo_name;           /* owned; NULL before HELO */
+	struct loop_timer timer;
+	struct loop_garbage garbage;
+	uint64_t begun_ms;
+	uint64_t active_ms;        /* when the peer last sent or read something */
+	uint64_t deciding_since_ms;
+	const char *last_reason;   /* of the last error reply; NULL: none */
+	uint32_t messages;         /* that reached a verdict; the next id */
+	uint32_t accepted;
+	uint32_t errors;           /* error replies */
+	bool is_extended;          /* EHLO */
+	bool is_blocked;           /* output waits for the peer to read */
+	bool is_eof;               /* the peer sends no more */
+	bool is_deciding;          /* an op runs; the peer owes nothing */
+	bool is_committing;        /* and it must not be cut */
+	char id[SESSION_ID_SIZE];
+};
+
+/* Take over an accepted connection. False: out of memory; fd is closed. The client was counted already. */
+MUST_CHECK bool session_shell_start(struct server_listener *listener, int fd, const struct addr *peer);
+
+/* The answer to an event that was waited for; goes on with the session. From an op's done() only. */
+void session_shell_decided(struct session_shell *sh, const struct smtp_reply *reply);
+
+/* The process stops: 421 and close, unless a commit has begun. */
+void session_shell_shut_down(struct session_shell *sh);
+
+/* The process ends: close at once. */
+void session_shell_abandon(struct session_shell *sh);
+
+/* The id of the message that is being received. Returns text. */
+const char *session_shell_message_id(const struct session_shell *sh, char text[MESSAGE_ID_SIZE]);
+
+/*
+ * The one line for each error reply. `stage` is what was being done, `line` the command as it came
+ * (empty: none), `detail` what the system said (NULL or "": nothing).
+ */
+void session_shell_log_refusal(struct session_shell *sh, const struct smtp_reply *reply, const char *stage,
+			       struct span line, const char *detail);
+
+#endif

@@ -1,0 +1,358 @@
+#include "front/session_steps.h"
+
+#include "base/clock.h"
+#include "proto/trace.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void refuse(struct session_shell *sh, struct step_verdict *v, const struct smtp_reply *reply,
+		   const char *stage, const char *detail)
+{
+	v->reply = reply;
+	session_shell_log_refusal(sh, reply, stage, SPAN_LITERAL(""), detail);
+}
+
+static void refuse_by_name(struct session_shell *sh, struct step_verdict *v, enum smtp_reply_name name,
+			   const char *stage)
+{
+	refuse(sh, v, smtp_reply(name), stage, NULL);
+}
+
+/* ---- HELO and MAIL ---- */
+
+static void decide_helo(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
+{
+	char *name = strndup(event->u.helo.name.ptr, event->u.helo.name.len);
+
+	if (!name) {
+		refuse_by_name(sh, v, SMTP_REPLY_NO_MEMORY, "helo");
+		return;
+	}
+	free(sh->helo_name);
+	sh->helo_name = name;
+	sh->is_extended = event->u.helo.is_extended;
+}
+
+static void decide_mail(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
+{
+	struct server *server = sh->listener->server;
+	struct spool_budget *budget = &server->spool_budget;
+
+	if (event->u.mail.size > budget->max_bytes - budget->used_bytes) {
+		refuse_by_name(sh, v, SMTP_REPLY_NO_STORAGE, "mail");
+		return;
+	}
+	sh->envelope = envelope_new(budget, &event->address, loop_now_ms(server->loop));
+	if (!sh->envelope)
+		refuse_by_name(sh, v, SMTP_REPLY_NO_MEMORY, "mail");
+}
+
+/* ---- RCPT ---- */
+
+static void check_done(struct op *op);
+
+/* NULL: accepted, or pending. */
+static const struct smtp_reply *take_check_answer(struct session_shell *sh, const char **detail);
+
+/* Ask the backend for the candidate. NULL with *is_pending: it will answer later. */
+static const struct smtp_reply *check_candidate(struct session_shell *sh, bool *is_pending, const char **detail)
+{
+	struct envelope *e = sh->envelope;
+
+	e->candidate_backend = server_route(sh->listener->server, smtp_address_domain(&e->candidate));
+	if (!e->candidate_backend)
+		return smtp_reply(SMTP_REPLY_MISCONFIGURED);
+	/* One message goes to one backend, so that its outcome is one. */
+	if (e->backend && e->backend != e->candidate_backend)
+		return smtp_reply(SMTP_REPLY_OTHER_DESTINATION);
+	e->check.op = (struct op){ .done = check_done, .owner = sh };
+	*is_pending = backend_check_start(e->candidate_backend, &e->check, &e->candidate);
+	return *is_pending ? NULL : take_check_answer(sh, detail);
+}
+
+/* postmaster at our domains goes to the configured address where there is no such mailbox. */
+static bool turns_to_postmaster(struct session_shell *sh)
+{
+	const struct server *server = sh->listener->server;
+	struct envelope *e = sh->envelope;
+
+	if (!server->has_postmaster || e->is_postmaster_tried || !smtp_address_is_postmaster(&e->candidate))
+		return false;
+	e->is_postmaster_tried = true;
+	e->candidate = server->postmaster;
+	return true;
+}
+
+static const struct smtp_reply *take_check_answer(struct session_shell *sh, const char **detail)
+{
+	struct envelope *e = sh->envelope;
+
+	*detail = e->check.answer.detail;
+	if (smtp_reply_is_error(&e->check.answer.reply)) {
+		/* Postmaster is never refused where `postmaster` names an address: this is our own trouble. */
+		if (e->is_postmaster_tried && smtp_reply_is_permanent(&e->check.answer.reply))
+			return smtp_reply(SMTP_REPLY_MISCONFIGURED);
+		return &e->check.answer.reply;
+	}
+	return envelope_add_recipient(e) ? NULL : smtp_reply(SMTP_REPLY_NO_MEMORY);
+}
+
+/* Ask, and ask once more for the postmaster. */
+static const struct smtp_reply *ask_backend(struct session_shell *sh, bool *is_pending, const char **detail)
+{
+	const struct smtp_reply *reply = check_candidate(sh, is_pending, detail);
+
+	if (reply && smtp_reply_is_permanent(reply) && turns_to_postmaster(sh))
+		reply = check_candidate(sh, is_pending, detail);
+	return reply;
+}
+
+static void check_done(struct op *op)
+{
+	struct session_shell *sh = op->owner;
+	const char *detail = NULL;
+	bool is_pending = false;
+	const struct smtp_reply *reply = take_check_answer(sh, &detail);
+
+	if (reply && smtp_reply_is_permanent(reply) && turns_to_postmaster(sh))
+		reply = check_candidate(sh, &is_pending, &detail);
+	if (is_pending)
+		return;
+	if (reply)
+		session_shell_log_refusal(sh, reply, "rcpt", SPAN_LITERAL(""), detail);
+	session_shell_decided(sh, reply);
+}
+
+/* Bare postmaster is the configured address, or the mailbox of that name in our first domain. */
+static bool name_candidate(struct session_shell *sh, const struct smtp_address *recipient)
+{
+	const struct server *server = sh->listener->server;
+	struct envelope *e = sh->envelope;
+	size_t len;
+
+	e->is_postmaster_tried = false;
+	e->candidate = *recipient;
+	if (!smtp_address_is_bare_postmaster(recipient))
+		return true;
+	if (server->has_postmaster)
+		return turns_to_postmaster(sh);
+	if (server->config->domain_count == 0)
+		return false;
+	len = strlen(server->config->domains[0]);
+	memcpy(e->candidate.text + e->candidate.local_len, server->config->domains[0], len);
+	e->candidate.domain_len = (uint16_t)len;
+	return true;
+}
+
+static void decide_rcpt(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
+{
+	const struct server *server = sh->listener->server;
+	const struct policy_facts facts = {
+		.client = conn_peer(sh->conn),
+		.helo_name = span_str(sh->helo_name),
+		.sender = &sh->envelope->sender,
+		.recipient = &event->address,
+	};
+	const char *policy, *detail = NULL;
+	const struct smtp_reply *reply;
+
+	sh->envelope->candidate = event->address;
+	reply = policy_chain_rcpt(&server->policies, &facts, &policy);
+	if (!reply)
+		reply = name_candidate(sh, &event->address) ? ask_backend(sh, &v->is_pending, &detail) :
+							      smtp_reply(SMTP_REPLY_UNKNOWN_MAILBOX);
+	if (reply)
+		refuse(sh, v, reply, "rcpt", detail);
+}
+
+/* ---- the message ---- */
+
+void session_step_body(struct session_shell *sh, struct span content)
+{
+	struct envelope *e = sh->envelope;
+
+	if (e->spool_refusal)
+		return;
+	switch (spool_append(&e->spool, content)) {
+	case SPOOL_OK:
+		return;
+	case SPOOL_FULL:
+		e->spool_reason = "spool_memory is used up";
+		break;
+	case SPOOL_NO_MEMORY:
+		e->spool_reason = "out of memory";
+		break;
+	}
+	/* The rest is read on to the end of data, and thrown away. */
+	e->spool_refusal = smtp_reply(SMTP_REPLY_NO_STORAGE);
+	spool_fini(&e->spool);
+}
+
+static void log_accepted(struct session_shell *sh, const char *message_id)
+{
+	struct envelope *e = sh->envelope;
+	char sender[2 * SMTP_PATH_MAX];
+	struct buf text = { 0 };
+
+	if (!log_enabled(LOG_LEVEL_INFO))
+		return;
+	log_begin(LOG_LEVEL_INFO, sh->id, "accepted");
+	log_str("id", message_id);
+	if (smtp_address_write(&text, &e->sender))
+		log_span("sender", span_head(buf_span(&text), sizeof(sender)));
+	buf_clear(&text);
+	if (smtp_address_write(&text, &e->first->address))
+		log_span("recipient", buf_span(&text));
+	buf_fini(&text);
+	log_u64("recipients", e->recipient_count);
+	log_u64("octets", e->delivery.octets);
+	log_str("backend", e->backend->name);
+	log_u64("ms", loop_now_ms(sh->listener->server->loop) - e->begun_ms);
+	log_end();
+}
+
+/* The delivery is over: the verdict of the message. */
+static const struct smtp_reply *take_delivery_answer(struct session_shell *sh, struct step_verdict *v)
+{
+	struct envelope *e = sh->envelope;
+	char id[MESSAGE_ID_SIZE];
+
+	session_shell_message_id(sh, id);
+	sh->messages++;
+	if (smtp_reply_is_error(&e->delivery.answer.reply)) {
+		v->own = e->delivery.answer.reply;
+		v->reply = &v->own;
+		session_shell_log_refusal(sh, v->reply, "message", SPAN_LITERAL(""), e->delivery.answer.detail);
+		return v->reply;
+	}
+	log_accepted(sh, id);
+	sh->accepted++;
+	snprintf(v->text, sizeof(v->text), "Message accepted: %s", id);
+	v->own = (struct smtp_reply){ 250, "2.0.0", v->text, "message_ok" };
+	v->reply = &v->own;
+	return v->reply;
+}
+
+static void delivery_done(struct op *op)
+{
+	struct session_shell *sh = op->owner;
+	struct step_verdict v = { 0 };
+
+	take_delivery_answer(sh, &v);
+	envelope_free(&sh->envelope);
+	session_shell_decided(sh, v.reply);
+}
+
+static bool write_trace(struct session_shell *sh, const char *message_id, struct buf *out)
+{
+	const struct envelope *e = sh->envelope;
+	const struct trace_facts facts = {
+		.helo_name = span_str(sh->helo_name),
+		.client = *conn_peer(sh->conn),
+		.hostname = sh->listener->options.hostname,
+		.protocol = sh->is_extended ? "ESMTP" : "SMTP",
+		.message_id = message_id,
+		.recipient = e->recipient_count == 1 ? &e->first->address : NULL,
+		.time_s = clock_wall_us() / 1000000,
+	};
+
+	return trace_write_received(out, &facts);
+}
+
+/* False: the answer is there already. */
+static bool start_delivery(struct session_shell *sh)
+{
+	struct envelope *e = sh->envelope;
+	char id[MESSAGE_ID_SIZE];
+	struct buf trace = { 0 };
+	struct backend_message m = {
+		.sender = &e->sender,
+		.recipients = envelope_recipients(e),
+		.recipient_count = e->recipient_count,
+		.spool = &e->spool,
+		.message_id = session_shell_message_id(sh, id),
+	};
+	bool is_running = false;
+
+	e->delivery.op = (struct op){ .done = delivery_done, .owner = sh };
+	if (m.recipients && write_trace(sh, id, &trace)) {
+		m.trace = buf_span(&trace);
+		is_running = backend_deliver_start(e->backend, &e->delivery, &m);
+	} else {
+		e->delivery.answer.reply = *smtp_reply(SMTP_REPLY_NO_MEMORY);
+	}
+	buf_fini(&trace);
+	return is_running;
+}
+
+static void log_bare_dot(struct session_shell *sh)
+{
+	log_begin(LOG_LEVEL_INFO, sh->id, "bare_dot");
+	log_addr("client", conn_peer(sh->conn));
+	log_str("text", "a line with a single dot behind a bare LF did not end the message");
+	log_end();
+}
+
+static void decide_message(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
+{
+	struct envelope *e = sh->envelope;
+
+	if (event->u.message.has_bare_dot)
+		log_bare_dot(sh);
+	if (e->spool_refusal) {
+		sh->messages++;
+		refuse(sh, v, e->spool_refusal, "message", e->spool_reason);
+	} else if (start_delivery(sh)) {
+		v->is_pending = true;
+		sh->is_committing = true;
+		return;
+	} else {
+		take_delivery_answer(sh, v);
+	}
+	envelope_free(&sh->envelope);
+}
+
+void session_step_decide(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
+{
+	v->is_pending = false;
+	v->reply = NULL;
+	switch (event->type) {
+	case SMTP_EVENT_HELO:
+		decide_helo(sh, event, v);
+		return;
+	case SMTP_EVENT_MAIL:
+		decide_mail(sh, event, v);
+		return;
+	case SMTP_EVENT_RCPT:
+		decide_rcpt(sh, event, v);
+		return;
+	case SMTP_EVENT_MESSAGE:
+		decide_message(sh, event, v);
+		return;
+	default:
+		return; /* CONNECT and DATA: nobody has a say yet */
+	}
+}
+
+void session_step_reset(struct session_shell *sh)
+{
+	envelope_free(&sh->envelope);
+}
+
+void session_step_expire(struct session_shell *sh)
+{
+	const struct smtp_reply *reply = smtp_reply(SMTP_REPLY_LOCAL_ERROR);
+	struct envelope *e = sh->envelope;
+
+	session_shell_log_refusal(sh, reply, sh->is_committing ? "message" : "rcpt", SPAN_LITERAL(""),
+				  "the backend did not answer in time");
+	if (sh->is_committing) {
+		/* It goes on and may still arrive: the client sends again, which is a duplicate but no loss. */
+		sh->messages++;
+		envelope_free(&sh->envelope);
+	} else {
+		op_cancel(&e->check.op);
+	}
+	session_shell_decided(sh, reply);
+}

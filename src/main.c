@@ -1,0 +1,183 @@
+/*
+ * smtpfrontd: arguments, configuration, server, loop. Exit codes are those of
+ * sysexits.h.
+ */
+#include "conf/config.h"
+#include "conf/dump.h"
+#include "front/server.h"
+#include "net/loop.h"
+
+#include <event2/event.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "config.h"
+
+static const char default_file[] = SYSCONFDIR "/smtpfrontd/smtpfrontd.conf";
+
+struct arguments {
+	const char *file;
+	bool is_test, is_dump;
+};
+
+static void print_help(void)
+{
+	printf("Usage: smtpfrontd [-t] [-c FILE] [--dump-config]\n"
+	       "An SMTP server that hands each message over durably.\n\n"
+	       "  -c, --config FILE   read this file (%s)\n"
+	       "  -t, --test          check the configuration and exit\n"
+	       "      --dump-config   print the configuration in force, defaults included, and exit\n"
+	       "  -V, --version       print the version and exit\n"
+	       "  -h, --help          print this and exit\n\n"
+	       "See smtpfrontd(8) and smtpfrontd.conf(5).\n",
+	       default_file);
+}
+
+/* -1: go on; otherwise the exit code. */
+static int parse_arguments(int argc, char **argv, struct arguments *a)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' },
+		{ "dump-config", no_argument, NULL, 'd' },  { "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },         { 0 },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:tVh", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			a->file = optarg;
+			break;
+		case 't':
+			a->is_test = true;
+			break;
+		case 'd':
+			a->is_dump = true;
+			break;
+		case 'V':
+			puts("smtpfrontd " PACKAGE_VERSION);
+			return EX_OK;
+		case 'h':
+			print_help();
+			return EX_OK;
+		default:
+			fputs("Try 'smtpfrontd --help'.\n", stderr);
+			return EX_USAGE;
+		}
+	}
+	if (optind == argc)
+		return -1;
+	fprintf(stderr, "smtpfrontd: '%s' is not expected here. Try 'smtpfrontd --help'.\n", argv[optind]);
+	return EX_USAGE;
+}
+
+static void print_warnings(const struct config *config)
+{
+	for (size_t i = 0; i < config->warning_count; i++)
+		fprintf(stderr, "smtpfrontd: warning: %s\n", config->warnings[i]);
+}
+
+static void log_warnings(const struct config *config)
+{
+	for (size_t i = 0; i < config->warning_count; i++)
+		log_text(LOG_LEVEL_WARNING, "config", "%s", config->warnings[i]);
+}
+
+static int test_config(const struct config *config)
+{
+	print_warnings(config);
+	printf("%s: OK\n", config->file);
+	return EX_OK;
+}
+
+static int dump_config(const struct config *config)
+{
+	if (config_dump(config, stdout) && fflush(stdout) == 0)
+		return EX_OK;
+	perror("smtpfrontd: cannot write the configuration");
+	return EX_IOERR;
+}
+
+static void on_stop_signal(evutil_socket_t number, short what, void *arg)
+{
+	(void)what;
+	log_begin(LOG_LEVEL_NOTICE, NULL, "stop");
+	log_str("signal", number == SIGTERM ? "SIGTERM" : "SIGINT");
+	log_end();
+	server_stop(arg);
+}
+
+/* Run until a signal ends it. */
+static int run_server(struct loop *loop, struct server *server)
+{
+	struct event *term = evsignal_new(loop_base(loop), SIGTERM, on_stop_signal, server);
+	struct event *interrupt = evsignal_new(loop_base(loop), SIGINT, on_stop_signal, server);
+	int code = EX_OSERR;
+
+	if (term && interrupt && evsignal_add(term, NULL) == 0 && evsignal_add(interrupt, NULL) == 0) {
+		server_start(server);
+		log_begin(LOG_LEVEL_NOTICE, NULL, "ready");
+		log_str("version", PACKAGE_VERSION);
+		log_str("hostname", server->config->hostname);
+		log_u64("pid", (uint64_t)getpid());
+		log_end();
+		loop_run(loop);
+		log_begin(LOG_LEVEL_NOTICE, NULL, "stopped");
+		log_end();
+		code = EX_OK;
+	}
+	if (term)
+		event_free(term);
+	if (interrupt)
+		event_free(interrupt);
+	return code;
+}
+
+static int serve(struct config *config)
+{
+	struct err err;
+	struct loop *loop;
+	struct server *server = NULL;
+	int code = EX_OSERR;
+
+	signal(SIGPIPE, SIG_IGN);
+	log_open(STDERR_FILENO, config->log_level);
+	log_warnings(config);
+	loop = loop_new(&err);
+	if (loop)
+		server = server_new(loop, config, &err);
+	if (server)
+		code = run_server(loop, server);
+	else
+		log_text(LOG_LEVEL_ERROR, "start_failed", "%s", err.text);
+	server_free(&server);
+	loop_free(&loop);
+	log_flush();
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = { .file = default_file };
+	int code = parse_arguments(argc, argv, &a);
+	struct config *config;
+	struct err err;
+
+	if (code >= 0)
+		return code;
+	if (access(a.file, R_OK) < 0) {
+		fprintf(stderr, "smtpfrontd: cannot read %s: %m\n", a.file);
+		return EX_NOINPUT;
+	}
+	config = config_read(a.file, &err);
+	if (!config) {
+		fprintf(stderr, "smtpfrontd: %s\n", err.text);
+		return EX_CONFIG;
+	}
+	code = a.is_test ? test_config(config) : a.is_dump ? dump_config(config) : serve(config);
+	config_put(&config);
+	return code;
+}
