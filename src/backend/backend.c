@@ -26,7 +26,8 @@ bool backend_check_start(struct backend *b, struct backend_check *check, const s
 	return b->ops->check_start(b, check, recipient);
 }
 
-bool backend_deliver_start(struct backend *b, struct backend_delivery *delivery, const struct backend_message *m)
+bool backend_deliver_start(struct backend *b, struct backend_delivery *delivery,
+			   const struct backend_message *m)
 {
 	BUG_ON(op_running(&delivery->op));
 	BUG_ON(m->recipient_count == 0);

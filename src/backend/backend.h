@@ -51,9 +51,11 @@ struct backend_message {
 
 struct backend_ops {
 	const char *type;
-	/* Both: true: it runs and done() will follow; false: the answer is there already and no done() follows. */
-	bool (*check_start)(struct backend *b, struct backend_check *check, const struct smtp_address *recipient);
-	bool (*deliver_start)(struct backend *b, struct backend_delivery *delivery, const struct backend_message *m);
+	/* Both: true: it runs and done() will follow; false: the answer is there already, no done() follows. */
+	bool (*check_start)(struct backend *b, struct backend_check *check,
+			    const struct smtp_address *recipient);
+	bool (*deliver_start)(struct backend *b, struct backend_delivery *delivery,
+			      const struct backend_message *m);
 	void (*free)(struct backend *b);
 };
 

@@ -73,9 +73,10 @@ static bool directives_are_known(const char *pattern, struct err *err)
 			continue;
 		p++;
 		if (*p == '\0')
-			return err_set(err, "\"%s\" ends in a lone %%; write %%%% for a percent sign", pattern);
+			return err_set(err, "\"%s\" ends in a lone %%; a percent sign is %%%%", pattern);
 		if (!strchr("dnu%", *p))
-			return err_set(err, "\"%s\": unknown %%%c; there are %%d, %%n, %%u and %%%%", pattern, *p);
+			return err_set(err, "\"%s\": unknown %%%c; there are %%d, %%n, %%u, %%%%", pattern,
+				       *p);
 	}
 	return true;
 }

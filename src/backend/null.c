@@ -11,7 +11,8 @@ struct null_backend {
 	char name[];
 };
 
-static bool null_check_start(struct backend *b, struct backend_check *check, const struct smtp_address *recipient)
+static bool null_check_start(struct backend *b, struct backend_check *check,
+			     const struct smtp_address *recipient)
 {
 	(void)b;
 	(void)recipient;
@@ -19,7 +20,8 @@ static bool null_check_start(struct backend *b, struct backend_check *check, con
 	return false;
 }
 
-static bool null_deliver_start(struct backend *b, struct backend_delivery *delivery, const struct backend_message *m)
+static bool null_deliver_start(struct backend *b, struct backend_delivery *delivery,
+			       const struct backend_message *m)
 {
 	(void)b;
 	backend_answer_yes(&delivery->answer);
