@@ -11,6 +11,12 @@
 #include "base/err.h"
 #include "base/log.h"
 
+/* Where something stands; line 0: it is not in the file. */
+struct config_place {
+	const char *file;
+	int line;
+};
+
 /* Keys that may stand at top level and again in a listener, where they win. */
 struct session_config {
 	const char *smtpgreeting;   /* NULL: "<hostname> smtpfrontd" */
@@ -30,7 +36,7 @@ struct listener_config {
 	const char *listen; /* as written */
 	struct addr addr;
 	struct session_config session;
-	int line;
+	struct config_place place;
 };
 
 enum backend_type { BACKEND_MAILDIR, BACKEND_NULL };
@@ -39,13 +45,13 @@ struct backend_config {
 	const char *name;
 	enum backend_type type;
 	const char *path; /* maildir: pattern with %d, %n, %u, %% */
-	int line;
+	struct config_place place;
 };
 
 struct route_config {
 	const char *domain; /* lower case; NULL: any */
 	const struct backend_config *backend;
-	int line;
+	struct config_place place;
 };
 
 struct config {
@@ -55,6 +61,7 @@ struct config {
 
 	const char *hostname;
 	const char *const *domains; /* lower case */
+	const struct config_place *domain_places;
 	size_t domain_count;
 	const char *postmaster; /* an address, or NULL */
 	uint32_t max_sessions;
@@ -72,15 +79,22 @@ struct config {
 	struct route_config *routes;
 	size_t route_count;
 
+	struct config_place *places; /* of the top-level keys, by row of the option table */
+
 	const char **warnings; /* found by the lint; `file:line: text` */
 	size_t warning_count;
 };
 
 /*
  * Read and check a file. NULL: err tells file, line and key. The result has one
- * reference. A file can neither end the process nor print anything.
+ * reference. A file can neither end the process nor print anything. The name is
+ * libconfig's too: it is hidden so that neither library nor program takes the
+ * other's for its own.
  */
-struct config *config_read(const char *file, struct err *err);
+__attribute__((visibility("hidden"))) struct config *config_read(const char *file, struct err *err);
+
+/* The same from memory, for tests; `name` stands in messages, and @include is refused. */
+struct config *config_read_text(const char *name, struct span text, struct err *err);
 
 struct config *config_get(struct config *config);
 void config_put(struct config **config);

@@ -1,0 +1,65 @@
+#include "conf/config.h"
+
+#include "conf/lint.h"
+#include "conf/reader.h"
+
+#include <stdlib.h>
+
+static struct config *config_new(const char *file, struct err *err)
+{
+	struct config *config = calloc(1, sizeof(*config));
+
+	if (config)
+		config->file = arena_dup(&config->arena, span_str(file));
+	if (!config || !config->file) {
+		err_set(err, "%s: out of memory", file);
+		free(config);
+		return NULL;
+	}
+	config->references = 1;
+	return config;
+}
+
+/* Takes the source, read or not, and the configuration; gives back what came of them. */
+static struct config *finish(struct config *config, struct source *source, bool is_read, struct err *err)
+{
+	bool ok = is_read && reader_read(config, source, err) && lint_check(config, err);
+
+	source_fini(source);
+	if (!ok)
+		config_put(&config);
+	return config;
+}
+
+struct config *config_read(const char *file, struct err *err)
+{
+	struct config *config = config_new(file, err);
+	struct source source;
+
+	return config ? finish(config, &source, source_read(&source, &config->arena, file, err), err) : NULL;
+}
+
+struct config *config_read_text(const char *name, struct span text, struct err *err)
+{
+	struct config *config = config_new(name, err);
+	struct source source;
+
+	return config ? finish(config, &source, source_read_text(&source, &config->arena, name, text, err), err) : NULL;
+}
+
+struct config *config_get(struct config *config)
+{
+	config->references++;
+	return config;
+}
+
+void config_put(struct config **config)
+{
+	struct config *c = *config;
+
+	*config = NULL;
+	if (!c || --c->references)
+		return;
+	arena_fini(&c->arena);
+	free(c);
+}

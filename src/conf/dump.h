@@ -1,0 +1,15 @@
+/*
+ * The effective configuration as a configuration file: every key with the value
+ * that holds, defaults included. Reading it back gives the same configuration.
+ */
+#ifndef CONF_DUMP_H
+#define CONF_DUMP_H
+
+#include "conf/config.h"
+
+#include <stdio.h>
+
+/* False: writing failed; errno tells why. */
+bool config_dump(const struct config *config, FILE *out);
+
+#endif

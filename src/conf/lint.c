@@ -1,0 +1,248 @@
+#include "conf/lint.h"
+
+#include "conf/option.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Warnings are told once; a file that earns more has been told enough. */
+enum { LINT_WARNINGS_MAX = 100, RFC_RECIPIENTS_MIN = 100 };
+
+struct lint {
+	struct config *config;
+	struct err *err;
+	bool out_of_memory;
+};
+
+static struct config_place key_place(const struct config *config, const char *key)
+{
+	const struct option *o = option_find(OPTION_GROUP_TOP, key);
+
+	return config->places[o - option_table];
+}
+
+static bool is_given(const struct config *config, const char *key)
+{
+	return key_place(config, key).line > 0;
+}
+
+/* Without a line where the key is not in the file. */
+static void warn(struct lint *l, struct config_place place, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void warn(struct lint *l, struct config_place place, const char *format, ...)
+{
+	struct config *config = l->config;
+	char text[512];
+	int used = place.line ? snprintf(text, sizeof(text), "%s:%d: ", place.file, place.line) :
+				snprintf(text, sizeof(text), "%s: ", config->file);
+	va_list args;
+	char *copy;
+
+	if (config->warning_count == LINT_WARNINGS_MAX)
+		return;
+	if (used >= 0 && (size_t)used < sizeof(text)) {
+		va_start(args, format);
+		vsnprintf(text + used, sizeof(text) - (size_t)used, format, args);
+		va_end(args);
+	}
+	copy = arena_dup(&config->arena, span_str(text));
+	if (copy)
+		config->warnings[config->warning_count++] = copy;
+	else
+		l->out_of_memory = true;
+}
+
+static bool fail_at(struct lint *l, struct config_place place, const char *text)
+{
+	return err_set(l->err, "%s:%d: %s", place.file, place.line, text);
+}
+
+static bool is_ours(const struct config *config, const char *domain)
+{
+	for (size_t i = 0; i < config->domain_count; i++)
+		if (strcmp(config->domains[i], domain) == 0)
+			return true;
+	return false;
+}
+
+/* The first route for a domain; NULL: none. */
+static const struct route_config *find_route(const struct config *config, const char *domain)
+{
+	for (size_t i = 0; i < config->route_count; i++)
+		if (!config->routes[i].domain || strcmp(config->routes[i].domain, domain) == 0)
+			return &config->routes[i];
+	return NULL;
+}
+
+static bool check_domains(struct lint *l)
+{
+	const struct config *config = l->config;
+
+	for (size_t i = 0; i < config->domain_count; i++) {
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(config->domains[i], config->domains[j]) == 0) {
+				char text[320];
+
+				snprintf(text, sizeof(text), "domains: \"%s\" is given twice", config->domains[i]);
+				return fail_at(l, config->domain_places[i], text);
+			}
+		}
+		if (!find_route(config, config->domains[i]))
+			warn(l, config->domain_places[i], "domains: no route takes recipients in \"%s\"",
+			     config->domains[i]);
+	}
+	if (config->domain_count == 0)
+		warn(l, key_place(config, "domains"), "domains is empty, so every recipient is refused");
+	return true;
+}
+
+static bool same_socket(const struct addr *a, const struct addr *b)
+{
+	return a->port && a->port == b->port && a->family == b->family && a->scope_id == b->scope_id &&
+	       memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+}
+
+static bool check_listeners(struct lint *l)
+{
+	const struct config *config = l->config;
+
+	for (size_t i = 0; i < config->listener_count; i++) {
+		for (size_t j = 0; j < i; j++) {
+			char text[128];
+
+			if (!same_socket(&config->listeners[i].addr, &config->listeners[j].addr))
+				continue;
+			snprintf(text, sizeof(text), "listen: \"%.70s\" is the address of another listener too",
+				 config->listeners[i].listen);
+			return fail_at(l, config->listeners[i].place, text);
+		}
+	}
+	return true;
+}
+
+/* A message that the memory of all spools could never hold would be put off for ever. */
+static bool check_memory(struct lint *l)
+{
+	const struct config *config = l->config;
+	char size[UNIT_TEXT_SIZE], memory[UNIT_TEXT_SIZE], text[256];
+
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct listener_config *listener = &config->listeners[i];
+
+		if (listener->session.max_message_size <= config->spool_memory)
+			continue;
+		snprintf(text, sizeof(text), "spool_memory (%s) is less than max_message_size (%s) of the listener %.70s",
+			 unit_format(UNIT_OCTETS, config->spool_memory, memory),
+			 unit_format(UNIT_OCTETS, listener->session.max_message_size, size), listener->listen);
+		return fail_at(l, is_given(config, "spool_memory") ? key_place(config, "spool_memory") : listener->place,
+			       text);
+	}
+	return true;
+}
+
+/* RFC 5321 4.5.3.1.8 */
+static void check_recipients(struct lint *l)
+{
+	const struct config *config = l->config;
+
+	if (config->session.max_recipients < RFC_RECIPIENTS_MIN)
+		warn(l, key_place(config, "max_recipients"),
+		     "max_recipients is less than 100, the least that RFC 5321 allows");
+	for (size_t i = 0; i < config->listener_count; i++) {
+		uint32_t most = config->listeners[i].session.max_recipients;
+
+		if (most < RFC_RECIPIENTS_MIN && most != config->session.max_recipients)
+			warn(l, config->listeners[i].place,
+			     "max_recipients is less than 100, the least that RFC 5321 allows");
+	}
+}
+
+static void check_hostname(struct lint *l)
+{
+	const struct config *config = l->config;
+
+	if (!is_given(config, "hostname") && !strchr(config->hostname, '.'))
+		warn(l, key_place(config, "hostname"),
+		     "hostname is not given, and the machine's name \"%s\" is not fully qualified", config->hostname);
+}
+
+static void check_postmaster(struct lint *l)
+{
+	struct config *config = l->config;
+	struct config_place place = key_place(config, "postmaster");
+	char domain[256];
+
+	if (!config->postmaster) {
+		warn(l, place, "postmaster is not given, but RFC 5321 wants mail for postmaster to arrive");
+		return;
+	}
+	snprintf(domain, sizeof(domain), "%s", strchr(config->postmaster, '@') + 1);
+	for (char *c = domain; *c; c++)
+		*c = ascii_lower(*c);
+	if (!is_ours(config, domain))
+		warn(l, place, "postmaster: \"%s\" is in none of our domains", config->postmaster);
+	else if (!find_route(config, domain))
+		warn(l, place, "postmaster: no route takes \"%s\"", config->postmaster);
+}
+
+/* The route before this one that takes all that it would; NULL: none. */
+static const struct route_config *hidden_by(const struct config *config, size_t i)
+{
+	const struct route_config *route = &config->routes[i];
+
+	for (size_t j = 0; j < i; j++) {
+		const char *domain = config->routes[j].domain;
+
+		if (!domain || (route->domain && strcmp(domain, route->domain) == 0))
+			return &config->routes[j];
+	}
+	return NULL;
+}
+
+static void check_routes(struct lint *l)
+{
+	const struct config *config = l->config;
+
+	for (size_t i = 0; i < config->route_count; i++) {
+		const struct route_config *route = &config->routes[i], *before = hidden_by(config, i);
+
+		if (before)
+			warn(l, route->place, "this route is never reached: the one at %s:%d takes all that it would",
+			     before->place.file, before->place.line);
+		else if (route->domain && !is_ours(config, route->domain))
+			warn(l, route->place, "this route is never reached: \"%s\" is not in domains", route->domain);
+	}
+}
+
+static void check_backends(struct lint *l)
+{
+	const struct config *config = l->config;
+
+	for (size_t i = 0; i < config->backend_count; i++) {
+		bool is_used = false;
+
+		for (size_t j = 0; j < config->route_count; j++)
+			is_used |= config->routes[j].backend == &config->backends[i];
+		if (!is_used)
+			warn(l, config->backends[i].place, "no route leads to the backend \"%s\"",
+			     config->backends[i].name);
+	}
+}
+
+bool lint_check(struct config *config, struct err *err)
+{
+	struct lint l = { .config = config, .err = err };
+
+	config->warnings = arena_alloc(&config->arena, LINT_WARNINGS_MAX * sizeof(*config->warnings));
+	if (!config->warnings)
+		return err_set(err, "%s: out of memory", config->file);
+	if (!check_domains(&l) || !check_listeners(&l) || !check_memory(&l))
+		return false;
+	check_hostname(&l);
+	check_postmaster(&l);
+	check_recipients(&l);
+	check_routes(&l);
+	check_backends(&l);
+	return !l.out_of_memory || err_set(err, "%s: out of memory", config->file);
+}

@@ -1,0 +1,26 @@
+/*
+ * Names as configuration may hold them: domains, host names, mail addresses
+ * and maildir path patterns. Each check returns NULL when all is well, else
+ * what is wrong, worded to follow `"name" `.
+ */
+#ifndef CONF_NAME_H
+#define CONF_NAME_H
+
+#include "base/span.h"
+
+/* Letters, digits, hyphens and (in use for subdomains) underscores; labels of 1 to 63, 253 octets in all. */
+const char *name_check_domain(struct span name);
+
+/* The same without underscores, and not an IP address: what a host may call itself (RFC 5321 4.1.2). */
+const char *name_check_hostname(struct span name);
+
+/* local-part@domain; the local part is a Dot-string (RFC 5321 4.1.2), which needs no quoting. */
+const char *name_check_address(struct span address);
+
+/* An absolute path with %d, %n, %u and %%. */
+const char *name_check_pattern(struct span pattern);
+
+/* One or more lines of printable ASCII, each short enough for a reply line (RFC 5321 4.5.3.1.5). */
+const char *name_check_greeting(struct span text);
+
+#endif

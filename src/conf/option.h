@@ -1,0 +1,88 @@
+/*
+ * The option table: one row for each key of the configuration, with type,
+ * range, default and help. Reading, range errors, "did you mean", the dump and
+ * the manual's list of options all come from these rows and from nothing else.
+ */
+#ifndef CONF_OPTION_H
+#define CONF_OPTION_H
+
+#include "conf/unit.h"
+
+/* The structures of a file in which keys stand. */
+enum option_group {
+	OPTION_GROUP_TOP,
+	OPTION_GROUP_LISTENERS,
+	OPTION_GROUP_BACKENDS,
+	OPTION_GROUP_ROUTES,
+	OPTION_GROUPS
+};
+
+/* Where a key may stand, and which struct of conf/config.h its field is in. */
+enum option_scope {
+	OPTION_GLOBAL,   /* struct config */
+	OPTION_SESSION,  /* struct session_config: top level, and in a listener, where it wins */
+	OPTION_LISTENER, /* struct listener_config */
+	OPTION_BACKEND,  /* struct backend_config */
+	OPTION_ROUTE,    /* struct route_config */
+	OPTION_SCOPES
+};
+
+enum option_type {
+	OPTION_GREETING,     /* const char * */
+	OPTION_HOSTNAME,     /* const char * */
+	OPTION_DOMAIN,       /* const char *, lower case */
+	OPTION_DOMAINS,      /* config.domains */
+	OPTION_ADDRESS,      /* const char * */
+	OPTION_SOCKET,       /* const char *listener_config.listen, and addr */
+	OPTION_PATTERN,      /* const char * */
+	OPTION_U32,          /* uint32_t */
+	OPTION_U64,          /* uint64_t */
+	OPTION_LOG_LEVEL,    /* enum log_level */
+	OPTION_BACKEND_TYPE, /* enum backend_type */
+	OPTION_BACKEND_NAME, /* const struct backend_config * */
+	OPTION_LISTENERS,    /* the groups themselves */
+	OPTION_BACKENDS,
+	OPTION_ROUTES,
+	OPTION_TYPES
+};
+
+struct option {
+	const char *key;
+	enum option_scope scope;
+	enum option_type type;
+	enum unit unit;             /* of numbers */
+	uint64_t min, max;          /* of numbers */
+	bool may_be_unlimited;      /* numbers: the word "unlimited" is taken, and stored as 0 */
+	bool is_required;
+	bool is_reloadable;         /* may change without a restart */
+	unsigned backend_types;     /* keys of a backend: bits of enum backend_type */
+	size_t offset;              /* of the field in its struct */
+	const char *default_text;   /* as one would write it, without quotes; NULL: there is none */
+	const char *default_words;  /* for the manual, where default_text is NULL and something holds all the same */
+	const char *seed;           /* the setting of mailfront that it takes over; NULL: none */
+	const char *example;        /* as one would write it, quotes and all; NULL: the default is example enough */
+	const char *help;           /* one or two sentences */
+};
+
+extern const struct option option_table[];
+extern const size_t option_table_len;
+
+/* May this key stand in this kind of group? */
+bool option_is_in(const struct option *o, enum option_group group);
+
+/* NULL: there is no such key there. */
+const struct option *option_find(enum option_group group, const char *key);
+
+/* The key that is nearest to a mistyped one; NULL: none is near. */
+const char *option_suggest(enum option_group group, const char *key);
+
+/* Some group in which this key does stand; NULL: there is none. */
+const char *option_find_elsewhere(const char *key);
+
+/* "top level", "listeners", "backends", "routes" */
+const char *option_group_name(enum option_group group);
+
+/* Names of enum backend_type; NULL behind the last. */
+const char *option_backend_type_name(unsigned type);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * What the two halves of the reader share: reader.c walks groups, and
+ * reader_value.c turns single values into fields.
+ */
+#ifndef CONF_READER_PRIVATE_H
+#define CONF_READER_PRIVATE_H
+
+#include "conf/libconfig_safe.h"
+#include "conf/option.h"
+#include "conf/reader.h"
+
+struct reader {
+	struct config *config;       /* being filled */
+	const struct source *source; /* for file and line */
+	struct err *err;
+};
+
+/* Both return false. The second is for where there is nothing to point at. */
+bool reader_fail(struct reader *r, const config_setting_t *at, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+bool reader_fail_memory(struct reader *r);
+
+struct config_place reader_place(const struct reader *r, const config_setting_t *setting);
+
+/* "a list", "a string", ... */
+const char *reader_type_name(const config_setting_t *setting);
+
+/* A list or an array, and nothing else. */
+bool reader_is_list(const config_setting_t *setting);
+
+/* Store the value of a key into its field. The three types of groups are not for this. */
+bool reader_value(struct reader *r, const struct option *o, const config_setting_t *setting, void *field);
+
+/* The same with the row's default; fields without one are left alone. */
+void reader_default(const struct option *o, void *field);
+
+#endif

@@ -1,0 +1,295 @@
+#include "conf/name.h"
+#include "conf/reader_private.h"
+#include "conf/suggest.h"
+
+#include <inttypes.h>
+
+/* How much of a value is repeated in a message; how many domains there may be, which are compared pair by pair. */
+enum { SHOWN_MAX = 120, DOMAINS_MAX = 10000 };
+
+static struct span shown(const char *text)
+{
+	return span_head(span_str(text), SHOWN_MAX);
+}
+
+static bool fail_type(struct reader *r, const struct option *o, const config_setting_t *s, const char *wanted)
+{
+	return reader_fail(r, s, "%s: must be %s, not %s", o->key, wanted, reader_type_name(s));
+}
+
+static bool fail_value(struct reader *r, const struct option *o, const config_setting_t *s, const char *text,
+		       const char *wrong)
+{
+	struct span head = shown(text);
+
+	return reader_fail(r, s, "%s: \"%.*s\" %s", o->key, (int)head.len, head.ptr, wrong);
+}
+
+/* NULL: it is no string, or one of several lines where one is wanted; reported. */
+static const char *string_of(struct reader *r, const struct option *o, const config_setting_t *s)
+{
+	const char *text;
+
+	if (config_setting_type(s) != CONFIG_TYPE_STRING) {
+		fail_type(r, o, s, "a string in quotes");
+		return NULL;
+	}
+	text = config_setting_get_string(s);
+	if (o->type != OPTION_GREETING && strchr(text, '\n')) {
+		reader_fail(r, s, "%s: must not contain a line break", o->key);
+		return NULL;
+	}
+	return text;
+}
+
+/* A copy in the arena, in lower case if so wanted; NULL: out of memory, reported. */
+static char *keep(struct reader *r, const char *text, bool is_lower)
+{
+	char *copy = arena_dup(&r->config->arena, span_str(text));
+
+	if (!copy)
+		reader_fail_memory(r);
+	for (char *c = copy; c && is_lower && *c; c++)
+		*c = ascii_lower(*c);
+	return copy;
+}
+
+/* Strings that a single check judges. */
+static const struct {
+	const char *(*check)(struct span text);
+	bool is_lower;
+} string_rules[OPTION_TYPES] = {
+	[OPTION_GREETING] = { name_check_greeting, false },
+	[OPTION_HOSTNAME] = { name_check_hostname, false },
+	[OPTION_DOMAIN] = { name_check_domain, true },
+	[OPTION_DOMAINS] = { name_check_domain, true }, /* each of them */
+	[OPTION_ADDRESS] = { name_check_address, false },
+	[OPTION_PATTERN] = { name_check_pattern, false },
+};
+
+static bool read_string(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+{
+	const char *text = string_of(r, o, s), *wrong;
+	char *copy;
+
+	if (!text)
+		return false;
+	wrong = string_rules[o->type].check(span_str(text));
+	if (wrong)
+		return fail_value(r, o, s, text, wrong);
+	copy = keep(r, text, string_rules[o->type].is_lower);
+	*(const char **)field = copy;
+	return copy != NULL;
+}
+
+static bool read_domains(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+{
+	int count = config_setting_length(s);
+	const char **domains;
+	struct config_place *places;
+
+	if (!reader_is_list(s))
+		return fail_type(r, o, s, "a list such as ( \"example.org\" )");
+	if (count > DOMAINS_MAX)
+		return reader_fail(r, s, "%s: more than %d", o->key, DOMAINS_MAX);
+	domains = arena_alloc(&r->config->arena, ((size_t)count + 1) * sizeof(*domains));
+	places = arena_alloc(&r->config->arena, ((size_t)count + 1) * sizeof(*places));
+	if (!domains || !places)
+		return reader_fail_memory(r);
+	for (int i = 0; i < count; i++) {
+		const config_setting_t *element = config_setting_get_elem(s, (unsigned)i);
+
+		if (!read_string(r, o, element, &domains[i]))
+			return false;
+		places[i] = reader_place(r, element);
+	}
+	*(const char *const **)field = domains;
+	r->config->domain_places = places;
+	r->config->domain_count = (size_t)count;
+	return true;
+}
+
+static bool read_socket(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+{
+	struct listener_config *listener = (void *)((char *)field - offsetof(struct listener_config, listen));
+	const char *text = string_of(r, o, s);
+	struct err err;
+
+	if (!text)
+		return false;
+	if (!addr_parse(&listener->addr, span_str(text), &err))
+		return reader_fail(r, s, "%s: %s", o->key, err.text);
+	listener->listen = keep(r, text, false);
+	return listener->listen != NULL;
+}
+
+static void store_number(const struct option *o, uint64_t value, void *field)
+{
+	if (o->type == OPTION_U32)
+		*(uint32_t *)field = (uint32_t)value;
+	else
+		*(uint64_t *)field = value;
+}
+
+static bool fail_range(struct reader *r, const struct option *o, const config_setting_t *s, const char *written)
+{
+	char least[UNIT_TEXT_SIZE], most[UNIT_TEXT_SIZE];
+
+	return reader_fail(r, s, "%s: %s is out of range; it may be from %s to %s%s", o->key, written,
+			   unit_format(o->unit, o->min, least), unit_format(o->unit, o->max, most),
+			   o->may_be_unlimited ? ", or \"unlimited\"" : "");
+}
+
+/* Numbers come as integers of two widths, or as strings with a unit. */
+static bool read_number(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+{
+	char written[SHOWN_MAX + 3];
+	uint64_t value;
+
+	if (config_setting_type(s) == CONFIG_TYPE_STRING) {
+		const char *text = string_of(r, o, s);
+
+		if (!text)
+			return false;
+		if (o->may_be_unlimited && strcmp(text, "unlimited") == 0) {
+			store_number(o, 0, field);
+			return true;
+		}
+		snprintf(written, sizeof(written), "\"%.*s\"", (int)shown(text).len, text);
+		if (!unit_parse(o->unit, span_str(text), &value))
+			return reader_fail(r, s, "%s: %s is not %s%s", o->key, written, unit_describe(o->unit),
+					   o->may_be_unlimited ? ", or \"unlimited\"" : "");
+	} else if (config_setting_type(s) == CONFIG_TYPE_INT || config_setting_type(s) == CONFIG_TYPE_INT64) {
+		long long number = config_setting_get_int64(s);
+
+		snprintf(written, sizeof(written), "%lld", number);
+		value = number < 0 ? UINT64_MAX : (uint64_t)number;
+	} else {
+		return fail_type(r, o, s, "a whole number, or a string with a unit");
+	}
+	if (value < o->min || value > o->max)
+		return fail_range(r, o, s, written);
+	store_number(o, value, field);
+	return true;
+}
+
+static const char *log_level_text(unsigned value)
+{
+	return value < LOG_LEVELS ? log_level_name((enum log_level)value) : NULL;
+}
+
+/* The value whose name this is; -1: none, and *best is the name that is nearest, or NULL. */
+static int find_choice(const char *(*name_of)(unsigned), const char *text, const char **best)
+{
+	struct suggest suggest;
+
+	suggest_init(&suggest, text);
+	for (unsigned i = 0; name_of(i); i++) {
+		if (strcmp(name_of(i), text) == 0)
+			return (int)i;
+		suggest_offer(&suggest, name_of(i));
+	}
+	*best = suggest.best;
+	return -1;
+}
+
+static int read_choice(struct reader *r, const struct option *o, const config_setting_t *s,
+		       const char *(*name_of)(unsigned))
+{
+	const char *text = string_of(r, o, s), *best = NULL;
+	char all[128] = "";
+	int value;
+
+	if (!text)
+		return -1;
+	value = find_choice(name_of, text, &best);
+	if (value >= 0)
+		return value;
+	for (unsigned i = 0; name_of(i); i++) {
+		size_t used = strlen(all);
+
+		snprintf(all + used, sizeof(all) - used, "%s\"%s\"", i ? ", " : "", name_of(i));
+	}
+	reader_fail(r, s, "%s: \"%.*s\" is none of %s%s%s%s", o->key, (int)shown(text).len, text, all,
+		    best ? "; did you mean \"" : "", best ? best : "", best ? "\"?" : "");
+	return -1;
+}
+
+static bool read_log_level(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+{
+	int value = read_choice(r, o, s, log_level_text);
+
+	if (value >= 0)
+		*(enum log_level *)field = (enum log_level)value;
+	return value >= 0;
+}
+
+static bool read_backend_type(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+{
+	int value = read_choice(r, o, s, option_backend_type_name);
+
+	if (value >= 0)
+		*(enum backend_type *)field = (enum backend_type)value;
+	return value >= 0;
+}
+
+static bool read_backend_name(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+{
+	const struct config *config = r->config;
+	const char *text = string_of(r, o, s);
+	struct suggest suggest;
+
+	if (!text)
+		return false;
+	suggest_init(&suggest, text);
+	for (size_t i = 0; i < config->backend_count; i++) {
+		if (strcmp(config->backends[i].name, text) == 0) {
+			*(const struct backend_config **)field = &config->backends[i];
+			return true;
+		}
+		suggest_offer(&suggest, config->backends[i].name);
+	}
+	return reader_fail(r, s, "%s: there is no backend \"%.*s\"%s%s%s", o->key, (int)shown(text).len, text,
+			   suggest.best ? ", did you mean \"" : "", suggest.best ? suggest.best : "",
+			   suggest.best ? "\"?" : "");
+}
+
+typedef bool (*read_fn)(struct reader *r, const struct option *o, const config_setting_t *s, void *field);
+
+bool reader_value(struct reader *r, const struct option *o, const config_setting_t *setting, void *field)
+{
+	static const read_fn readers[OPTION_TYPES] = {
+		[OPTION_GREETING] = read_string,
+		[OPTION_HOSTNAME] = read_string,
+		[OPTION_DOMAIN] = read_string,
+		[OPTION_DOMAINS] = read_domains,
+		[OPTION_ADDRESS] = read_string,
+		[OPTION_SOCKET] = read_socket,
+		[OPTION_PATTERN] = read_string,
+		[OPTION_U32] = read_number,
+		[OPTION_U64] = read_number,
+		[OPTION_LOG_LEVEL] = read_log_level,
+		[OPTION_BACKEND_TYPE] = read_backend_type,
+		[OPTION_BACKEND_NAME] = read_backend_name,
+	};
+
+	BUG_ON(!readers[o->type]);
+	return readers[o->type](r, o, setting, field);
+}
+
+void reader_default(const struct option *o, void *field)
+{
+	const char *best;
+	uint64_t value = 0;
+
+	if (!o->default_text)
+		return;
+	if (o->type == OPTION_LOG_LEVEL) {
+		*(enum log_level *)field = (enum log_level)find_choice(log_level_text, o->default_text, &best);
+		return;
+	}
+	BUG_ON(o->type != OPTION_U32 && o->type != OPTION_U64);
+	if (!(o->may_be_unlimited && strcmp(o->default_text, "unlimited") == 0))
+		BUG_ON(!unit_parse(o->unit, span_str(o->default_text), &value));
+	store_number(o, value, field);
+}
