@@ -35,7 +35,7 @@ enum spool_result {
 
 void spool_init(struct spool *spool, struct spool_budget *budget);
 
-/* Frees the content; the spool is empty and usable again. Only on the loop, because the budget is the loop's. */
+/* Frees the content; the spool is then empty and usable. Only on the loop, because the budget is its. */
 void spool_fini(struct spool *spool);
 
 /* When it fails a part of `content` may be in: the message is then incomplete for good. */

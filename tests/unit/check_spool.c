@@ -55,8 +55,11 @@ START_TEST(content_comes_out_as_it_went_in)
 	struct spool spool;
 
 	spool_init(&spool, &budget);
-	for (size_t at = 0; at < TOTAL; at += part)
-		ck_assert_int_eq(spool_append(&spool, span_head(span_of(bytes + at, TOTAL - at), part)), SPOOL_OK);
+	for (size_t at = 0; at < TOTAL; at += part) {
+		struct span next = span_head(span_of(bytes + at, TOTAL - at), part);
+
+		ck_assert_int_eq(spool_append(&spool, next), SPOOL_OK);
+	}
 	ck_assert_uint_eq(spool.octets, TOTAL);
 	all = spool_gather(&spool);
 	ck_assert_int_eq(memcmp(all, bytes, TOTAL), 0);

@@ -1,0 +1,417 @@
+/*
+ * Backends as their callers see them: with a real loop and real worker threads,
+ * waiters that go away, and a pool that is full or ends too early.
+ */
+#define _GNU_SOURCE 1 /* nftw() */
+
+#include "backend/backend.h"
+
+#include "temp_dir.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+
+static struct temp_dir root;
+static struct loop *loop;
+static struct pool *pool;
+static struct backend *backend;
+static struct spool_budget budget = { .max_bytes = 1024 * 1024 };
+static struct spool spool;
+static struct backend_check check;
+static struct backend_delivery delivery;
+static unsigned checks_done, deliveries_done;
+
+static void check_done(struct op *op)
+{
+	ck_assert_ptr_eq(op, &check.op);
+	checks_done++;
+	loop_stop(loop);
+}
+
+static void deliver_done(struct op *op)
+{
+	ck_assert_ptr_eq(op, &delivery.op);
+	deliveries_done++;
+	loop_stop(loop);
+}
+
+static void setup(void)
+{
+	char pattern[300];
+	struct backend_maildir_options options = { .name = "inbox", .path = pattern, .hostname = "mx" };
+	struct err err = { "" };
+
+	temp_dir_init(&root);
+	snprintf(pattern, sizeof(pattern), "%s/%%n", root.path);
+	loop = loop_new(&err);
+	ck_assert_msg(loop != NULL, "%s", err.text);
+	pool = pool_new(loop, "disk", 1, 1, &err);
+	ck_assert_msg(pool != NULL, "%s", err.text);
+	options.disk = pool;
+	options.loop = loop;
+	backend = backend_maildir_new(&options, &err);
+	ck_assert_msg(backend != NULL, "%s", err.text);
+	ck_assert_str_eq(backend->name, "inbox");
+	spool_init(&spool, &budget);
+	check.op.done = check_done;
+	delivery.op.done = deliver_done;
+}
+
+static void teardown(void)
+{
+	backend_free(&backend);
+	ck_assert_ptr_null(backend);
+	pool_free(&pool);
+	loop_free(&loop);
+	spool_fini(&spool);
+	ck_assert_uint_eq(budget.used_bytes, 0);
+	temp_dir_fini(&root);
+}
+
+static struct smtp_address address_of(const char *text)
+{
+	struct smtp_address a = { 0 };
+	const char *at = strrchr(text, '@');
+
+	a.local_len = (uint16_t)(at ? at - text : 0);
+	a.domain_len = (uint16_t)(at ? strlen(at + 1) : 0);
+	memcpy(a.text, text, a.local_len);
+	if (at)
+		memcpy(a.text + a.local_len, at + 1, a.domain_len);
+	return a;
+}
+
+static void mailbox_path(char *path, size_t size, const char *name, const char *below)
+{
+	snprintf(path, size, "%s/%s%s", root.path, name, below);
+}
+
+static void mailbox_make(const char *name)
+{
+	char path[400];
+
+	mailbox_path(path, sizeof(path), name, "");
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+}
+
+static unsigned messages_of(const char *name)
+{
+	char path[400];
+
+	mailbox_path(path, sizeof(path), name, "/new");
+	return files_in(path);
+}
+
+static bool start_check(const char *address)
+{
+	struct smtp_address a = address_of(address);
+
+	return backend_check_start(backend, &check, &a);
+}
+
+/* Deliver "hello" from bert to up to three recipients; what it lends is overwritten at once. */
+static bool start_delivery(struct backend *to, const char *one, const char *two, const char *three)
+{
+	struct smtp_address sender = address_of("bert@example.net"), a[3];
+	const struct smtp_address *recipients[3] = { &a[0], &a[1], &a[2] };
+	char trace[] = "Received: from there\n";
+	struct backend_message message = {
+		.sender = &sender,
+		.recipients = recipients,
+		.recipient_count = three ? 3 : two ? 2 : 1,
+		.trace = span_str(trace),
+		.spool = &spool,
+		.message_id = "1-1",
+	};
+	bool is_running;
+
+	a[0] = address_of(one);
+	a[1] = address_of(two ? two : "");
+	a[2] = address_of(three ? three : "");
+	ck_assert_int_eq(spool_append(&spool, SPAN_LITERAL("Subject: hi\n\nhello\n")), SPOOL_OK);
+	is_running = backend_deliver_start(to, &delivery, &message);
+	memset(&sender, 'X', sizeof(sender));
+	memset(a, 'X', sizeof(a));
+	memset(trace, 'X', sizeof(trace));
+	ck_assert_ptr_null(spool.first); /* moved or freed, whatever the answer */
+	return is_running;
+}
+
+static void assert_message(const char *mailbox, const char *expected)
+{
+	char path[400], file[NAME_MAX + 410], name[NAME_MAX + 1];
+	struct file_bytes bytes;
+
+	mailbox_path(path, sizeof(path), mailbox, "/new");
+	only_file_in(path, name);
+	snprintf(file, sizeof(file), "%s/%s", path, name);
+	bytes = file_bytes(file);
+	ck_assert_str_eq(bytes.bytes, expected);
+	free(bytes.bytes);
+}
+
+/* ---- a job that holds the only worker until it is told to go on ---- */
+
+struct blocker {
+	struct pool_job job;
+	sem_t begun, go_on;
+};
+
+static void blocker_run(struct pool_job *job)
+{
+	struct blocker *b = (struct blocker *)(void *)job;
+
+	sem_post(&b->begun);
+	while (sem_wait(&b->go_on) < 0)
+		;
+}
+
+static void blocker_free(struct pool_job *job)
+{
+	(void)job;
+}
+
+static void blocker_start(struct blocker *b)
+{
+	*b = (struct blocker){ .job = { .run = blocker_run, .free = blocker_free } };
+	sem_init(&b->begun, 0, 0);
+	sem_init(&b->go_on, 0, 0);
+	ck_assert(pool_submit(pool, &b->job, NULL));
+	while (sem_wait(&b->begun) < 0)
+		;
+}
+
+/* Turns of the loop until the pool has nothing to do. */
+static struct loop_timer idle_timer;
+
+static void idle_look(struct loop_timer *timer)
+{
+	if (pool_pending(pool) == 0)
+		loop_stop(loop);
+	else
+		loop_timer_start(loop, timer, LOOP_TICK_MS, idle_look);
+}
+
+static void run_until_idle(void)
+{
+	loop_timer_start(loop, &idle_timer, 0, idle_look);
+	loop_run(loop);
+	ck_assert_uint_eq(pool_pending(pool), 0);
+}
+
+/* ---- maildir ---- */
+
+START_TEST(check_answers_from_the_loop)
+{
+	mailbox_make("anna");
+	ck_assert(start_check("Anna@example.org"));
+	ck_assert_uint_eq(checks_done, 0);
+	loop_run(loop);
+	ck_assert_uint_eq(checks_done, 1);
+	ck_assert_uint_eq(check.answer.reply.code, 0);
+
+	ck_assert(start_check("nobody@example.org"));
+	loop_run(loop);
+	ck_assert_uint_eq(checks_done, 2);
+	ck_assert_uint_eq(check.answer.reply.code, 550);
+	ck_assert_str_eq(check.answer.reply.status, "5.1.1");
+	ck_assert_str_eq(check.answer.reply.reason, "unknown_mailbox");
+}
+END_TEST
+
+START_TEST(unsafe_address_is_an_unknown_mailbox_at_once)
+{
+	ck_assert(!start_check("../anna@example.org"));
+	ck_assert_uint_eq(check.answer.reply.code, 550);
+	ck_assert_str_eq(check.answer.reply.status, "5.1.1");
+	/* A caller that did not check gets an error, and keeps its message. */
+	ck_assert(!start_delivery(backend, "../anna@example.org", NULL, NULL));
+	ck_assert_uint_eq(delivery.answer.reply.code, 451);
+	ck_assert_uint_eq(budget.used_bytes, 0);
+}
+END_TEST
+
+START_TEST(recipients_of_one_mailbox_get_one_file)
+{
+	mailbox_make("anna");
+	mailbox_make("carl");
+	ck_assert(start_delivery(backend, "Anna@example.org", "carl@example.org", "ANNA@other.example"));
+	loop_run(loop);
+	ck_assert_uint_eq(deliveries_done, 1);
+	ck_assert_uint_eq(delivery.answer.reply.code, 0);
+	assert_message("anna", "Return-Path: <bert@example.net>\nDelivered-To: Anna@example.org\n"
+			       "Received: from there\nSubject: hi\n\nhello\n");
+	assert_message("carl", "Return-Path: <bert@example.net>\nDelivered-To: carl@example.org\n"
+			       "Received: from there\nSubject: hi\n\nhello\n");
+	ck_assert_uint_eq(delivery.octets, 32 + 31 + 21 + 19);
+	ck_assert_uint_eq(budget.used_bytes, 0);
+}
+END_TEST
+
+START_TEST(failed_delivery_is_told_from_the_loop)
+{
+	mailbox_make("anna");
+	ck_assert(start_delivery(backend, "anna@example.org", "gone@example.org", NULL));
+	loop_run(loop);
+	ck_assert_uint_eq(deliveries_done, 1);
+	ck_assert_uint_eq(delivery.answer.reply.code, 451);
+	ck_assert_str_eq(delivery.answer.reply.reason, "local_error");
+	ck_assert_ptr_nonnull(strstr(delivery.answer.detail, "gone"));
+	ck_assert_uint_eq(messages_of("anna"), 0);
+}
+END_TEST
+
+/* _i: whether a worker had begun it is not ours to say; queued behind another job it has not. */
+START_TEST(cancelled_delivery_goes_on_to_its_end)
+{
+	struct blocker blocker;
+
+	mailbox_make("anna");
+	if (_i)
+		blocker_start(&blocker);
+	ck_assert(start_delivery(backend, "anna@example.org", NULL, NULL));
+	op_cancel(&delivery.op);
+	memset(&delivery, 'X', sizeof(delivery)); /* the waiter is gone */
+	backend_free(&backend);                   /* and so is its configuration */
+	if (_i)
+		sem_post(&blocker.go_on);
+	run_until_idle();
+	ck_assert_uint_eq(deliveries_done, 0);
+	ck_assert_uint_eq(messages_of("anna"), 1);
+	ck_assert_uint_eq(budget.used_bytes, 0);
+}
+END_TEST
+
+START_TEST(cancelled_check_never_answers)
+{
+	struct blocker blocker;
+
+	if (_i)
+		blocker_start(&blocker);
+	ck_assert(start_check("anna@example.org"));
+	op_cancel(&check.op);
+	memset(&check, 'X', sizeof(check));
+	if (_i)
+		sem_post(&blocker.go_on);
+	run_until_idle();
+	ck_assert_uint_eq(checks_done, 0);
+}
+END_TEST
+
+START_TEST(full_pool_is_a_temporary_error_at_once)
+{
+	struct backend_check first = { .op = { .done = check_done } };
+	struct smtp_address anna = address_of("anna@example.org");
+	struct blocker blocker;
+
+	mailbox_make("anna");
+	blocker_start(&blocker);
+	ck_assert(backend_check_start(backend, &first, &anna)); /* the queue's only place */
+	ck_assert(!start_check("anna@example.org"));
+	ck_assert_uint_eq(check.answer.reply.code, 451);
+	ck_assert_str_eq(check.answer.reply.status, "4.3.0");
+	ck_assert(!op_running(&check.op));
+	ck_assert(!start_delivery(backend, "anna@example.org", NULL, NULL));
+	ck_assert_uint_eq(delivery.answer.reply.code, 451);
+	ck_assert_str_eq(delivery.answer.reply.status, "4.3.0");
+	ck_assert(!op_running(&delivery.op));
+	ck_assert_uint_eq(budget.used_bytes, 0);
+	op_cancel(&first.op);
+	sem_post(&blocker.go_on);
+	run_until_idle();
+	ck_assert_uint_eq(messages_of("anna"), 0);
+}
+END_TEST
+
+/* pool_free() waits for the worker, so somebody else must let that go on. */
+static void *let_go_on(void *arg)
+{
+	struct blocker *blocker = arg;
+
+	sem_post(&blocker->go_on);
+	return NULL;
+}
+
+START_TEST(end_of_the_pool_leaves_nothing_running)
+{
+	struct blocker blocker;
+	pthread_t thread;
+
+	mailbox_make("anna");
+	blocker_start(&blocker);
+	if (_i)
+		ck_assert(start_check("anna@example.org"));
+	else
+		ck_assert(start_delivery(backend, "anna@example.org", NULL, NULL));
+	ck_assert_int_eq(pthread_create(&thread, NULL, let_go_on, &blocker), 0);
+	pool_free(&pool);
+	pthread_join(thread, NULL);
+	ck_assert(!op_running(&check.op));
+	ck_assert(!op_running(&delivery.op));
+	ck_assert_uint_eq(checks_done + deliveries_done, 0);
+	ck_assert_uint_eq(budget.used_bytes, 0);
+	op_cancel(&check.op);
+	op_cancel(&delivery.op);
+}
+END_TEST
+
+START_TEST(bad_pattern_makes_no_backend)
+{
+	struct backend_maildir_options options = {
+		.name = "inbox", .path = "/v/%x", .hostname = "mx", .disk = pool, .loop = loop
+	};
+	struct err err = { "" };
+
+	ck_assert_ptr_null(backend_maildir_new(&options, &err));
+	ck_assert_ptr_nonnull(strstr(err.text, "%x"));
+}
+END_TEST
+
+/* ---- null ---- */
+
+START_TEST(null_takes_all_and_keeps_nothing)
+{
+	struct backend *null = backend_null_new("sink", loop, NULL);
+	struct smtp_address anyone = address_of("../x@example.org");
+
+	ck_assert_ptr_nonnull(null);
+	ck_assert_str_eq(null->name, "sink");
+	check.answer.reply.code = 550;
+	delivery.answer.reply.code = 451;
+	ck_assert(!backend_check_start(null, &check, &anyone));
+	ck_assert_uint_eq(check.answer.reply.code, 0);
+	ck_assert(!start_delivery(null, "a@example.org", "b@example.org", NULL));
+	ck_assert_uint_eq(delivery.answer.reply.code, 0);
+	ck_assert_uint_eq(delivery.octets, 21 + 19);
+	ck_assert_uint_eq(budget.used_bytes, 0);
+	ck_assert(!op_running(&check.op) && !op_running(&delivery.op));
+	backend_free(&null);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("backend");
+	TCase *tcase = tcase_create("backend");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, check_answers_from_the_loop);
+	tcase_add_test(tcase, unsafe_address_is_an_unknown_mailbox_at_once);
+	tcase_add_test(tcase, recipients_of_one_mailbox_get_one_file);
+	tcase_add_test(tcase, failed_delivery_is_told_from_the_loop);
+	tcase_add_loop_test(tcase, cancelled_delivery_goes_on_to_its_end, 0, 2);
+	tcase_add_loop_test(tcase, cancelled_check_never_answers, 0, 2);
+	tcase_add_test(tcase, full_pool_is_a_temporary_error_at_once);
+	tcase_add_loop_test(tcase, end_of_the_pool_leaves_nothing_running, 0, 2);
+	tcase_add_test(tcase, bad_pattern_makes_no_backend);
+	tcase_add_test(tcase, null_takes_all_and_keeps_nothing);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
