@@ -11,7 +11,7 @@ enum header_state {
 
 enum { CANDIDATE_RECEIVED = 1, CANDIDATE_MBOX = 2 };
 
-/* RFC 5322 2.1.1: no line is longer, so a name that is longer names no field. */
+/* RFC 5322 2.1.1: no line is longer, so a longer name, blanks included, names no field. */
 enum { HEADER_PENDING_MAX = 998 };
 
 static const char received_name[] = "received";
@@ -98,11 +98,13 @@ static void at_line(struct header_scan *scan, char c)
 
 static void in_name(struct header_scan *scan, char c)
 {
-	if (is_name_byte(c) && scan->pending < HEADER_PENDING_MAX) {
-		add_to_name(scan, c);
-	} else if (c == ':') {
+	if (c == ':') {
 		close_name(scan);
 		at_colon(scan);
+	} else if (scan->pending == HEADER_PENDING_MAX) {
+		end(scan);
+	} else if (is_name_byte(c)) {
+		add_to_name(scan, c);
 	} else if (is_blank(c)) {
 		close_name(scan);
 		scan->state = HEADER_NAME_BLANK;

@@ -158,6 +158,8 @@ static const struct span malformed[] = {
 	BYTES("<\"a\0b\"@c>"),
 	BYTES("<\"\\\0\"@c>"),
 	BYTES("<\"\t\"@b>"),
+	BYTES("<\"\x7f\"@b>"),
+	BYTES("<\"\\\x7f\"@b>"),
 	BYTES("<\"\">"),
 	BYTES("<\"\"@>"),
 	/* Domains. */
@@ -416,6 +418,7 @@ static const struct {
 	{ BYTES("b\xc3\xbc" "cher.example"), false },
 	{ BYTES(A64 ".x"), false },
 	{ BYTES("x." A64), false },
+	{ BYTES(A63 "." A63 "." A63 "." A60 "aa.a"), false },
 	{ BYTES(DOMAIN_255 "a"), false },
 	{ BYTES("a." DOMAIN_255), false },
 };

@@ -132,7 +132,15 @@ static const struct {
 	{ "a\n\nb", "192.0.2.1", NULL, 0,
 	  "Received: from a??b ([192.0.2.1])\n"
 	  "\tby mx.example.org with ESMTP id k3-1; Sun, 22 Nov 2026 10:20:52 +0000\n" },
-	/* Long ones are folded. */
+	/* Lines of up to 78 octets stay, longer ones are folded. */
+	{ A10 A10 A10 A10 "aaaaaaaaa", "192.0.2.1", "anna.bellamy@mail.example.org", 0,
+	  "Received: from " A10 A10 A10 A10 "aaaaaaaaa ([192.0.2.1])\n"
+	  "\tby mx.example.org with ESMTP id k3-1\n"
+	  "\tfor <anna.bellamy@mail.example.org>; Sun, 22 Nov 2026 10:20:52 +0000\n" },
+	{ A50, "192.0.2.1", NULL, 0,
+	  "Received: from " A50 "\n"
+	  "\t([192.0.2.1])\n"
+	  "\tby mx.example.org with ESMTP id k3-1; Sun, 22 Nov 2026 10:20:52 +0000\n" },
 	{ A50 A10, "192.0.2.1", A50 "@example.org", 0,
 	  "Received: from " A50 A10 "\n"
 	  "\t([192.0.2.1])\n"
