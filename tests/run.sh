@@ -196,7 +196,7 @@ fuzz() {
 		mkdir -p "$corpus"
 		arguments=(-max_total_time="$fuzz_seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1
 			-artifact_prefix="$logs/$name-")
-		[[ ! -f $top/tests/fuzz/$name.dict ]] || arguments+=(-dict="$top/tests/fuzz/$name.dict")
+		[[ ! -f $top/tests/fuzz/${name#fuzz_}.dict ]] || arguments+=(-dict="$top/tests/fuzz/${name#fuzz_}.dict")
 		arguments+=("$corpus")
 		[[ ! -d $top/tests/fuzz/corpus/${name#fuzz_} ]] ||
 			arguments+=("$top/tests/fuzz/corpus/${name#fuzz_}")

@@ -149,7 +149,7 @@ def setting_text(value):
         return "{ " + " ".join(f"{k} = {setting_text(v)};" for k, v in value.items()) + " }"
     if isinstance(value, (list, tuple)):
         return "( " + ", ".join(setting_text(v) for v in value) + " )"
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 class Raw:

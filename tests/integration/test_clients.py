@@ -60,7 +60,7 @@ def test_curl(server):
 def test_msmtp(server):
     need("msmtp")
     run("msmtp", "--file=/dev/null", "--host=127.0.0.1", f"--port={server.port}", "--tls=off", "--auth=off",
-        "--from=a@example.net", "--", "anna@example.org", data=CONTENT)
+        "--set-date-header=off", "--set-msgid-header=off", "--from=a@example.net", "--", "anna@example.org", data=CONTENT)
     assert server.mailbox("anna").only().content.decode() == CONTENT
 
 

@@ -2,11 +2,12 @@
 
 import os
 import socket
+import subprocess
 
 import pytest
 
 from client import Client
-from daemon import TOP, run
+from daemon import DEADLINE_S, TOP, binary, run, sanitizer_env, wait_until
 
 
 @pytest.fixture
@@ -142,13 +143,11 @@ def test_journal_gets_priorities_instead_of_times(daemon):
     log = daemon.directory / "journal"
     with open(log, "wb") as stream:
         st = os.fstat(stream.fileno())
-        import subprocess
-        from daemon import binary, sanitizer_env, wait_until
         process = subprocess.Popen([binary(), "-c", str(daemon.config_file)], stderr=stream,
                                    env={**sanitizer_env(), "JOURNAL_STREAM": f"{st.st_dev}:{st.st_ino}"})
     wait_until(lambda: " ready" in log.read_text(), "the ready line")
     process.terminate()
-    assert process.wait(30) == 0
+    assert process.wait(DEADLINE_S) == 0
     lines = log.read_text().splitlines()
     assert lines and all(line.startswith(("<3>", "<4>", "<5>", "<6>")) for line in lines), lines
 

@@ -1,6 +1,7 @@
 """Everything is bounded: what happens at each limit, and that one client's doings do not become another's trouble."""
 
 import resource
+import signal
 import socket
 import threading
 import time
@@ -189,6 +190,7 @@ def test_accepted_message_forgives_errors(daemon):
 
 
 def test_temporary_errors_are_not_counted(daemon):
+    daemon.expect_trouble("max_recipients")
     daemon.start(max_errors=2, max_recipients=1)
     with Client(daemon.address) as c:
         c.ehlo()
@@ -211,6 +213,7 @@ def test_maxnotimpl_allows_so_many(daemon):
 
 
 def test_recipients_beyond_the_limit_are_452_and_far_beyond_close(daemon):
+    daemon.expect_trouble("max_recipients")
     daemon.start(max_recipients=2)
     with Client(daemon.address) as c:
         c.ehlo()
@@ -328,7 +331,7 @@ def test_client_that_does_not_read_its_replies_is_not_read_from(server):
         while sent < 512 * MIB:
             sent += c.socket.send(b"NOOP\r\n" * 10000)
     assert sent < 64 * MIB
-    assert server.resident_kib() - before < 8 * 1024
+    assert server.resident_kib() - before < 32 * 1024  # AddressSanitizer keeps freed memory for a while
     works(server)
     # Now it reads, and every command whose bytes were taken is answered.
     c.socket.settimeout(DEADLINE_S)
@@ -367,7 +370,6 @@ def test_stop_with_sessions_open_tells_them_and_ends(daemon):
 
 
 def test_stop_while_nothing_happens(daemon):
-    import signal
     daemon.start()
     daemon.stop(signal.SIGINT)
 

@@ -21,7 +21,7 @@ CASES = [
     ("relaying", ["EHLO x", "MAIL FROM:<>"], "RCPT TO:<a@example.com>", "rcpt", 550),
     ("DATA without recipient", ["EHLO x", "MAIL FROM:<>"], "DATA", "data", 503),
     ("declared too big", ["EHLO x"], "MAIL FROM:<> SIZE=99999999999", "mail", 552),
-    ("argument", [], "QUIT now", "command", 501),
+    ("argument", [], "QUIT now", "quit", 501),
     ("EHLO without name", [], "EHLO", "helo", 501),
 ]
 
