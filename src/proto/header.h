@@ -12,7 +12,7 @@
 #include "base/span.h"
 
 struct header_scan {
-	uint64_t octets;    /* of the header, up to and with its empty line; a field counts from its colon on */
+	uint64_t octets;    /* of the header with its empty line; a field counts once its colon is seen */
 	uint32_t received;  /* "Received:" fields */
 	uint16_t pending;   /* octets of a field name whose colon has not been seen, private */
 	uint8_t state;      /* enum header_state, private */

@@ -14,7 +14,8 @@ struct civil_date {
  */
 static struct civil_date date_from_days(uint64_t days_since_1970)
 {
-	static const uint16_t month_begins[] = { 0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 306, 337 };
+	static const uint16_t month_begins[] = { 0,   31,  61,  92,  122, 153,
+						 184, 214, 245, 275, 306, 337 };
 	uint64_t days = days_since_1970 + 719468; /* since 0000-03-01 */
 	uint64_t eras = days / 146097;
 	unsigned rest = (unsigned)(days % 146097);

@@ -61,8 +61,8 @@ static bool read_line(struct header_scan *scan, struct span line, bool is_first)
 
 		while (n < line.len && is_blank(line.ptr[n]))
 			n++;
-		if (n == line.len)
-			return n <= LINE_NAME_MAX;
+		if (n == line.len && n <= LINE_NAME_MAX)
+			return true; /* a colon may yet make it a field */
 	} else if (is_first || line.len == 0 || !is_blank(line.ptr[0])) {
 		return !is_whole && may_become_field(line);
 	}

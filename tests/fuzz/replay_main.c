@@ -81,7 +81,9 @@ static unsigned long replay_own_corpus(void)
 	const char *srcdir = getenv("srcdir");
 	char path[PATH_SIZE];
 
-	if (snprintf(path, sizeof(path), "%s/%s", srcdir ? srcdir : ".", REPLAY_CORPUS) >= (int)sizeof(path)) {
+	if (!srcdir)
+		srcdir = ".";
+	if (snprintf(path, sizeof(path), "%s/%s", srcdir, REPLAY_CORPUS) >= (int)sizeof(path)) {
 		errno = ENAMETOOLONG;
 		fail(REPLAY_CORPUS);
 	}

@@ -2,10 +2,12 @@
 #include "proto/header.h"
 #include "unit.h"
 
-#define NAME_100 "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
-#define NAME_900 NAME_100 NAME_100 NAME_100 NAME_100 NAME_100 NAME_100 NAME_100 NAME_100 NAME_100
-#define NAME_98 "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn"
-
+#define NAME_10 "nnnnnnnnnn"
+#define NAME_90 NAME_10 NAME_10 NAME_10 NAME_10 NAME_10 NAME_10 NAME_10 NAME_10 NAME_10
+#define NAME_98 NAME_90 "nnnnnnnn"
+#define NAME_100 NAME_90 NAME_10
+#define NAME_900 \
+	NAME_100 NAME_100 NAME_100 NAME_100 NAME_100 NAME_100 NAME_100 NAME_100 NAME_100
 #define BLANKS_97                                                                                          \
 	"                                                 "                                                \
 	"                                                "

@@ -2,7 +2,7 @@
 #include "proto/param.h"
 #include "unit.h"
 
-/* All parameters as "keyword" or "keyword=value" joined with commas, then "." for the end or "!" for malformed. */
+/* All parameters, each with a comma behind it, then "." for the end or "!" for malformed. */
 static void read_all(struct span text, struct buf *out)
 {
 	struct span copy = span_exact_copy(text), rest = copy;
