@@ -2,65 +2,58 @@
 
 #include "base/bug.h"
 #include "base/clock.h"
+#include "base/log_repeat.h"
+#include "base/log_sink.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LOG_BUFFER_SIZE = 64 * 1024 };
+/* What is kept free at the end of a line for its own end. */
+static const char text_cut[] = "...\n";
+static const char json_cut[] = ",\"cut\":true}\n";
 
 static const char *const level_names[LOG_LEVELS] = { "error", "warning", "notice", "info", "debug" };
-static const char level_priorities[LOG_LEVELS][5] = { "<3>", "<4>", "<5>", "<6>", "<7>" };
+static const uint8_t level_severities[LOG_LEVELS] = { 3, 4, 5, 6, 7 };
 
 static struct {
 	char buffer[LOG_BUFFER_SIZE]; /* whole lines, then the one being made */
-	size_t flushed_to;            /* bytes of whole lines */
+	size_t whole;                 /* bytes of whole lines */
 	size_t end;                   /* behind the line being made */
 	size_t limit;                 /* where the line being made is cut */
-	int fd;
-	enum log_level level;  /* lines less urgent than this are dropped */
+	size_t body;                  /* where it begins behind time or priority */
+	size_t content;               /* where it begins to differ from one that says the same earlier */
+	const char *event;
+	enum log_level level;         /* lines less urgent than this are dropped */
 	enum log_level line_level;
-	bool making;           /* between log_begin() and log_end(), and wanted */
+	enum log_format format;
+	bool is_making;               /* between log_begin() and log_end(), and wanted */
+	bool is_cut;
+	bool is_collapsible;
 	bool is_journal;
-	time_t stamp_second; /* the second for which `stamp` was made */
+	time_t stamp_second;          /* the second for which `stamp` was made */
 	char stamp[32];
-} state = { .fd = STDERR_FILENO, .level = LOG_LEVEL_INFO };
-
-static bool fd_is_journal(int fd)
-{
-	const char *env = getenv("JOURNAL_STREAM");
-	unsigned long long dev, ino;
-	struct stat st;
-
-	return env && sscanf(env, "%llu:%llu", &dev, &ino) == 2 && fstat(fd, &st) == 0 && st.st_dev == dev &&
-	       st.st_ino == ino;
-}
+	uint64_t next_loss_ms;        /* losses are told again from then on */
+	struct log_repeat repeat;
+} state = { .level = LOG_LEVEL_INFO };
 
 void log_open(int fd, enum log_level level)
 {
 	log_flush();
-	state.fd = fd;
+	log_sink_open(fd);
 	state.level = level;
-	state.is_journal = fd_is_journal(fd);
+	state.is_journal = log_sink_is_journal(fd);
 }
 
-void log_flush(void)
+void log_set_format(enum log_format format)
 {
-	size_t done = 0;
+	state.format = format;
+}
 
-	while (done < state.flushed_to) {
-		ssize_t n = write(state.fd, state.buffer + done, state.flushed_to - done);
-
-		if (n <= 0)
-			break; /* nobody is left to tell */
-		done += (size_t)n;
-	}
-	memmove(state.buffer, state.buffer + state.flushed_to, state.end - state.flushed_to);
-	state.end -= state.flushed_to;
-	state.flushed_to = 0;
+bool log_open_syslog(const char *path, unsigned facility, const char *tag, struct err *err)
+{
+	return log_sink_open_syslog(path, facility, tag, err);
 }
 
 const char *log_level_name(enum log_level level)
@@ -73,19 +66,87 @@ bool log_enabled(enum log_level level)
 	return level <= state.level;
 }
 
+/* ---- writing ---- */
+
+static void write_out(void)
+{
+	size_t done = log_sink_write(span_of(state.buffer, state.whole));
+
+	memmove(state.buffer, state.buffer + done, state.end - done);
+	state.end -= done;
+	state.whole -= done;
+}
+
+static void report_lost(uint64_t now)
+{
+	if (now < state.next_loss_ms)
+		return;
+	state.next_loss_ms = now + LOG_REPEAT_MS;
+	log_begin(LOG_LEVEL_NOTICE, NULL, "log_lost");
+	log_u64("lines", log_sink_take_lost());
+	log_end();
+}
+
+static void report_repeated(uint64_t now)
+{
+	const struct log_repeat_slot *slot;
+
+	while ((slot = log_repeat_take_over(&state.repeat, now)) != NULL) {
+		log_begin(LOG_LEVEL_NOTICE, NULL, "repeated");
+		log_str("what", slot->event);
+		log_u64("times", slot->count);
+		log_end();
+	}
+}
+
+void log_flush(void)
+{
+	if (!state.is_making && log_sink_lost())
+		report_lost(clock_monotonic_ms());
+	if (!state.is_making && state.repeat.next_look_ms)
+		report_repeated(clock_monotonic_ms());
+	write_out();
+}
+
+/* Room for one more line; when nobody takes them, those that wait are dropped. */
+static void make_room(void)
+{
+	unsigned lines = 0;
+
+	if (LOG_BUFFER_SIZE - state.end >= LOG_LINE_MAX)
+		return;
+	write_out();
+	if (LOG_BUFFER_SIZE - state.end >= LOG_LINE_MAX)
+		return;
+	for (size_t i = 0; i < state.whole; i++)
+		lines += state.buffer[i] == '\n';
+	log_sink_note_lost(lines);
+	state.whole = state.end = 0;
+}
+
+/* ---- making a line ---- */
+
 static void put(const char *bytes, size_t len)
 {
-	if (len > state.limit - state.end)
+	if (len > state.limit - state.end) {
 		len = state.limit - state.end;
+		state.is_cut = true;
+	}
 	memcpy(state.buffer + state.end, bytes, len);
 	state.end += len;
 }
 
-static void put_stamp(void)
+static void put_str(const char *s)
+{
+	put(s, strlen(s));
+}
+
+static void put_time(void)
 {
 	uint64_t now = clock_wall_us();
 	time_t second = (time_t)(now / 1000000);
-	char millis[8];
+	unsigned ms = (unsigned)(now / 1000 % 1000);
+	const char millis[] = { '.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 'Z' };
 
 	if (second != state.stamp_second) {
 		struct tm tm;
@@ -94,31 +155,11 @@ static void put_stamp(void)
 		strftime(state.stamp, sizeof(state.stamp), "%Y-%m-%dT%H:%M:%S", &tm);
 		state.stamp_second = second;
 	}
-	put(state.stamp, strlen(state.stamp));
-	put(millis, (size_t)snprintf(millis, sizeof(millis), ".%03uZ ", (unsigned)(now / 1000 % 1000)));
+	put_str(state.stamp);
+	put(millis, sizeof(millis));
 }
 
-void log_begin(enum log_level level, const char *id, const char *event)
-{
-	BUG_ON(state.making);
-	if (!log_enabled(level))
-		return;
-	if (LOG_BUFFER_SIZE - state.end < LOG_LINE_MAX)
-		log_flush();
-	state.making = true;
-	state.line_level = level;
-	state.limit = state.end + LOG_LINE_MAX - sizeof("...\n");
-	if (state.is_journal)
-		put(level_priorities[level], 3);
-	else
-		put_stamp();
-	if (!id)
-		id = "-";
-	put(id, strlen(id));
-	put(" ", 1);
-	put(event, strlen(event));
-}
-
+/* Printable ASCII but what must be quoted: in a word of its own for text, within quotes for JSON. */
 static bool is_plain(struct span value)
 {
 	for (size_t i = 0; i < value.len; i++) {
@@ -130,41 +171,133 @@ static bool is_plain(struct span value)
 	return value.len > 0;
 }
 
-static void put_quoted(struct span value)
+/* A control or 8-bit byte is \xNN in text; JSON gets the same four characters, with its backslash escaped. */
+static void put_escaped_byte(unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";
 
+	if (state.format == LOG_FORMAT_JSON)
+		put("\\", 1);
+	put((char[]){ '\\', 'x', hex[c >> 4], hex[c & 15] }, 4);
+}
+
+static void put_quoted(struct span value)
+{
 	put("\"", 1);
 	for (size_t i = 0; i < value.len; i++) {
 		unsigned char c = (unsigned char)value.ptr[i];
 
-		if (c == '"' || c == '\\') {
+		if (c == '"' || c == '\\')
 			put((char[]){ '\\', (char)c }, 2);
-		} else if (c >= ' ' && c <= '~') {
+		else if (c >= ' ' && c <= '~')
 			put(value.ptr + i, 1);
-		} else {
-			put((char[]){ '\\', 'x', hex[c >> 4], hex[c & 15] }, 4);
-		}
+		else
+			put_escaped_byte(c);
 	}
 	put("\"", 1);
 }
 
-void log_span(const char *key, struct span value)
+static void put_json_key(const char *key)
 {
-	bool is_cut = value.len > LOG_VALUE_MAX;
+	put(",\"", 2);
+	put_str(key);
+	put("\":", 2);
+}
 
-	if (!state.making)
-		return;
+static void put_json_str(const char *key, const char *value)
+{
+	put_json_key(key);
+	put("\"", 1);
+	put_str(value);
+	put("\"", 1);
+}
+
+static void begin_json(enum log_level level, const char *id, const char *event)
+{
+	put_str("{\"v\":1,\"time\":\"");
+	put_time();
+	put("\"", 1);
+	state.content = state.end;
+	put_json_str("level", level_names[level]);
+	if (id)
+		put_json_str("id", id);
+	put_json_str("event", event);
+}
+
+static void begin_text(enum log_level level, const char *id, const char *event)
+{
+	if (state.is_journal) {
+		put((char[]){ '<', (char)('0' + level_severities[level]), '>' }, 3);
+	} else {
+		put_time();
+		put(" ", 1);
+	}
+	state.body = state.content = state.end;
+	put_str(id ? id : "-");
 	put(" ", 1);
-	put(key, strlen(key));
+	put_str(event);
+}
+
+void log_begin(enum log_level level, const char *id, const char *event)
+{
+	BUG_ON(state.is_making);
+	if (!log_enabled(level))
+		return;
+	make_room();
+	state.is_making = true;
+	state.is_cut = false;
+	state.is_collapsible = !id && level == LOG_LEVEL_WARNING;
+	state.line_level = level;
+	state.event = event;
+	state.body = state.end;
+	state.limit = state.end + LOG_LINE_MAX - (state.format == LOG_FORMAT_JSON ? sizeof(json_cut) : sizeof(text_cut));
+	if (state.format == LOG_FORMAT_JSON)
+		begin_json(level, id, event);
+	else
+		begin_text(level, id, event);
+}
+
+static void put_text_pair(const char *key, struct span value, bool is_cut)
+{
+	put(" ", 1);
+	put_str(key);
 	put("=", 1);
-	value = span_head(value, LOG_VALUE_MAX);
 	if (is_plain(value))
 		put(value.ptr, value.len);
 	else
 		put_quoted(value);
 	if (is_cut)
 		put("...", 3);
+}
+
+/* A pair that does not fit is left out whole, and none follows it. */
+static void put_json_pair(const char *key, struct span value, bool is_cut)
+{
+	size_t before = state.end;
+
+	if (state.is_cut)
+		return;
+	put_json_key(key);
+	put_quoted(value);
+	if (is_cut) {
+		state.end--; /* the quote */
+		put("...\"", 4);
+	}
+	if (state.is_cut)
+		state.end = before;
+}
+
+void log_span(const char *key, struct span value)
+{
+	bool is_cut = value.len > LOG_VALUE_MAX;
+
+	if (!state.is_making)
+		return;
+	value = span_head(value, LOG_VALUE_MAX);
+	if (state.format == LOG_FORMAT_JSON)
+		put_json_pair(key, value, is_cut);
+	else
+		put_text_pair(key, value, is_cut);
 }
 
 void log_str(const char *key, const char *value)
@@ -175,34 +308,59 @@ void log_str(const char *key, const char *value)
 
 void log_u64(const char *key, uint64_t value)
 {
-	char digits[24];
+	char digits[20];
+	size_t n = sizeof(digits), before = state.end;
 
-	if (state.making)
-		log_span(key, span_of(digits, (size_t)snprintf(digits, sizeof(digits), "%llu",
-							       (unsigned long long)value)));
+	if (!state.is_making || (state.format == LOG_FORMAT_JSON && state.is_cut))
+		return;
+	do {
+		digits[--n] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	if (state.format == LOG_FORMAT_TEXT) {
+		put_text_pair(key, span_of(digits + n, sizeof(digits) - n), false);
+		return;
+	}
+	put_json_key(key);
+	put(digits + n, sizeof(digits) - n);
+	if (state.is_cut)
+		state.end = before;
 }
 
 void log_addr(const char *key, const struct addr *value)
 {
 	char text[ADDR_TEXT_SIZE];
 
-	if (state.making)
+	if (state.is_making)
 		log_str(key, addr_format_ip(value, text));
+}
+
+static void put_line_end(void)
+{
+	state.limit = state.end + sizeof(json_cut);
+	if (state.format == LOG_FORMAT_TEXT)
+		put_str(state.is_cut ? text_cut : "\n");
+	else
+		put_str(state.is_cut ? json_cut : "}\n");
 }
 
 void log_end(void)
 {
-	if (!state.making)
+	struct span content = span_of(state.buffer + state.content, state.end - state.content);
+
+	if (!state.is_making)
 		return;
-	if (state.end == state.limit) {
-		state.limit += sizeof("...\n");
-		put("...", 3);
-	} else {
-		state.limit += sizeof("...\n");
+	state.is_making = false;
+	if (state.is_collapsible &&
+	    log_repeat_is_known(&state.repeat, content, state.event, clock_monotonic_ms(), LOG_REPEAT_MS)) {
+		state.end = state.whole;
+		return;
 	}
-	put("\n", 1);
-	state.flushed_to = state.end;
-	state.making = false;
+	put_line_end();
+	if (log_sink_has_syslog())
+		log_sink_syslog(level_severities[state.line_level],
+				span_of(state.buffer + state.body, state.end - 1 - state.body));
+	state.whole = state.end;
 	if (state.line_level == LOG_LEVEL_ERROR)
 		log_flush();
 }

@@ -198,7 +198,7 @@ static void log_accepted(struct session_shell *sh, const char *message_id)
 	if (!log_enabled(LOG_LEVEL_INFO))
 		return;
 	log_begin(LOG_LEVEL_INFO, sh->id, "accepted");
-	log_str("id", message_id);
+	log_str("message", message_id);
 	if (smtp_address_write(&text, &e->sender))
 		log_span("sender", span_head(buf_span(&text), sizeof(sender)));
 	buf_clear(&text);
