@@ -59,7 +59,7 @@ MUST_CHECK bool smtp_address_parse(struct smtp_address *address, struct span tex
 /* A domain name by RFC 5321 (letters, digits, hyphens, dots; underscores are taken too), 1 to 255 octets. */
 bool smtp_domain_is_valid(struct span domain);
 
-/* Append it as it must be written in a path, quoted where needed; without brackets; "" for the null sender. */
+/* Append it as a path has it between its brackets, quoted where needed; "" for the null sender. */
 MUST_CHECK bool smtp_address_write(struct buf *out, const struct smtp_address *address);
 
 #endif

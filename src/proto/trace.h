@@ -24,6 +24,8 @@ struct trace_facts {
  * Received: from HELO ([192.0.2.1])
  *	by HOST with ESMTP id ID
  *	for <a@b>; Sun, 22 Nov 2026 10:20:52 +0000
+ * The client of an unknown address and the recipient of several are left out; a line
+ * that would be longer than 78 octets is folded once more; a HELO name is cut at 255.
  */
 MUST_CHECK bool trace_write_received(struct buf *out, const struct trace_facts *facts);
 
@@ -34,7 +36,7 @@ MUST_CHECK bool trace_write_delivered_to(struct buf *out, const struct smtp_addr
 /* RFC 5322 3.3 date-time in UTC ("+0000"). */
 MUST_CHECK bool trace_write_date(struct buf *out, uint64_t time_s);
 
-/* Append a name as an atom-like word: what is neither letter, digit nor one of "-._:[]" becomes "?". Empty: "unknown". */
+/* Append a name as one word: what is neither letter, digit nor one of "-._:[]" becomes "?". Empty: "unknown". */
 MUST_CHECK bool trace_write_safe_name(struct buf *out, struct span name);
 
 #endif
