@@ -1,0 +1,472 @@
+/*
+ * The reference of the end of data and the judge of conversations. See
+ * session_model.h.
+ */
+#include "session_model.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- DATA ---- */
+
+static bool at(struct span in, size_t i, const char *what)
+{
+	struct span rest = span_from(in, i);
+
+	return rest.len >= strlen(what) && memcmp(rest.ptr, what, strlen(what)) == 0;
+}
+
+void model_data_decode(struct model_data *m, struct span in, enum line_ending line_ending)
+{
+	bool is_crlf = line_ending == LINE_ENDING_CRLF;
+	const char *end_of_data = is_crlf ? ".\r\n" : ".\n";
+	bool at_line = true;       /* behind the session's own line end */
+	bool at_bare_line = false; /* behind a bare LF of a CRLF session */
+	size_t i = 0;
+
+	memset(m, 0, sizeof(*m));
+	m->content = malloc(in.len + 1);
+	play_need(m->content != NULL);
+	m->used = in.len;
+	while (i < in.len) {
+		size_t line_end;
+
+		if (at_line && at(in, i, end_of_data)) {
+			m->has_ended = true;
+			m->used = i + strlen(end_of_data);
+			return;
+		}
+		m->has_bare_dot |= is_crlf && at(in, i, ".\n") && (at_line || at_bare_line);
+		m->has_bare_dot |= at(in, i, ".\r\n") && at_bare_line;
+		if (at_line && at(in, i, ".") && ++i == in.len)
+			return;
+		at_line = at_bare_line = false;
+
+		line_end = at(in, i, "\r\n") ? 2 : at(in, i, "\n") ? 1 : 0;
+		if (line_end) {
+			m->content[m->len++] = '\n';
+			m->octets += line_end;
+			i += line_end;
+			at_line = !is_crlf || line_end == 2;
+			at_bare_line = !at_line;
+			m->has_bare_lf |= at_bare_line;
+		} else {
+			m->has_lone_cr |= in.ptr[i] == '\r';
+			m->content[m->len++] = in.ptr[i++];
+			m->octets++;
+		}
+	}
+}
+
+void model_data_fini(struct model_data *m)
+{
+	free(m->content);
+	memset(m, 0, sizeof(*m));
+}
+
+/* ---- the judge ---- */
+
+struct judge {
+	const struct play *play;
+	const struct transcript *t;
+	char *words;
+	size_t size;
+	size_t entry;  /* next entry of the transcript */
+	size_t used;   /* bytes of input accounted for */
+	enum line_ending line_ending;
+	bool may_fall_silent; /* closed without a word, or out of memory */
+};
+
+struct final_reply {
+	unsigned code;
+	size_t first; /* entry of its first line */
+	size_t entry; /* behind its last line */
+};
+
+static bool __attribute__((format(printf, 2, 3))) offence(struct judge *j, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(j->words, j->size, format, args);
+	va_end(args);
+	return false;
+}
+
+/* ---- law 8: the order of events ---- */
+
+enum model_state {
+	MODEL_START,
+	MODEL_IDLE,        /* no transaction */
+	MODEL_TRANSACTION, /* MAIL was accepted */
+	MODEL_BODY,        /* DATA was accepted */
+	MODEL_CLOSING,     /* only CLOSE may come */
+	MODEL_ENDED,
+};
+
+struct model {
+	enum model_state state;
+	bool has_helo;
+	size_t recipients;
+	bool owes_reset; /* the session is to close inside a transaction */
+	bool may_reset;  /* it was closed while the owner had not yet said yes or no to MAIL */
+};
+
+static bool is_refused(const struct play_entry *e)
+{
+	return e->verdict.is_close || e->verdict.reply.code >= 400;
+}
+
+static bool closes(const struct play_entry *e)
+{
+	return e->verdict.is_close || e->verdict.reply.code == 421;
+}
+
+static bool model_may(const struct model *m, enum smtp_event_type type, bool is_closed_from_outside)
+{
+	bool in_transaction = m->state == MODEL_TRANSACTION || m->state == MODEL_BODY;
+
+	switch (type) {
+	case SMTP_EVENT_CONNECT: return m->state == MODEL_START;
+	case SMTP_EVENT_HELO: return m->state == MODEL_IDLE;
+	case SMTP_EVENT_MAIL: return m->state == MODEL_IDLE && m->has_helo;
+	case SMTP_EVENT_RCPT: return m->state == MODEL_TRANSACTION;
+	case SMTP_EVENT_DATA: return m->state == MODEL_TRANSACTION && m->recipients > 0;
+	case SMTP_EVENT_BODY:
+	case SMTP_EVENT_MESSAGE: return m->state == MODEL_BODY;
+	case SMTP_EVENT_RESET: return in_transaction || m->owes_reset || m->may_reset;
+	case SMTP_EVENT_REPLIED: return m->state != MODEL_START && m->state != MODEL_ENDED;
+	case SMTP_EVENT_QUIT: return m->state == MODEL_IDLE;
+	case SMTP_EVENT_CLOSE:
+		return !m->owes_reset && !in_transaction && m->state != MODEL_ENDED &&
+		       (m->state != MODEL_START || is_closed_from_outside);
+	default: return false;
+	}
+}
+
+static void model_answered(struct model *m, const struct play_entry *e)
+{
+	if (e->type == SMTP_EVENT_CONNECT)
+		m->state = is_refused(e) ? MODEL_CLOSING : MODEL_IDLE;
+	else if (e->type == SMTP_EVENT_HELO)
+		m->has_helo |= !is_refused(e);
+	else if (e->type == SMTP_EVENT_MAIL && !is_refused(e))
+		m->state = MODEL_TRANSACTION;
+	else if (e->type == SMTP_EVENT_RCPT)
+		m->recipients += !is_refused(e);
+	else if (e->type == SMTP_EVENT_DATA && !is_refused(e))
+		m->state = MODEL_BODY;
+	else if (e->type == SMTP_EVENT_MESSAGE && !e->verdict.is_close)
+		m->state = MODEL_IDLE;
+	if (closes(e)) {
+		m->owes_reset = m->state == MODEL_TRANSACTION || m->state == MODEL_BODY;
+		m->may_reset = e->type == SMTP_EVENT_MAIL && e->verdict.is_close;
+		m->state = MODEL_CLOSING;
+	}
+}
+
+static void model_take(struct model *m, const struct play_entry *e)
+{
+	if (e->type == SMTP_EVENT_MAIL)
+		m->recipients = 0;
+	if (play_event_waits(e->type)) {
+		model_answered(m, e);
+	} else if (e->type == SMTP_EVENT_RESET) {
+		m->owes_reset = m->may_reset = false;
+		if (m->state != MODEL_CLOSING)
+			m->state = MODEL_IDLE;
+	} else if (e->type == SMTP_EVENT_QUIT || e->type == SMTP_EVENT_CLOSE) {
+		m->state = MODEL_ENDED;
+	}
+}
+
+static bool judge_events(struct judge *j)
+{
+	struct model m = { .state = MODEL_START };
+	bool is_closed = j->play->closing != NULL;
+
+	for (size_t i = 0; i < j->t->count; i++) {
+		const struct play_entry *e = &j->t->entries[i];
+
+		if (e->kind != PLAY_EVENT)
+			continue;
+		if (!model_may(&m, e->type, is_closed))
+			return offence(j, "the event \"%s\" (entry %zu) comes at the wrong time", e->text, i);
+		model_take(&m, e);
+	}
+	if (m.state == MODEL_CLOSING)
+		return offence(j, "the session should have closed");
+	return true;
+}
+
+/* ---- law 3: one final reply for each command ---- */
+
+static bool judge_reply_line(struct judge *j, struct span line)
+{
+	bool is_fine = line.len >= 4 && line.ptr[0] >= '2' && line.ptr[0] <= '5' && ascii_is_digit(line.ptr[1]) &&
+		       ascii_is_digit(line.ptr[2]) && (line.ptr[3] == ' ' || line.ptr[3] == '-');
+
+	for (size_t i = 0; i < line.len; i++)
+		is_fine = is_fine && line.ptr[i] >= ' ' && line.ptr[i] <= '~';
+	return is_fine || offence(j, "malformed reply line: %.*s", (int)line.len, line.ptr);
+}
+
+/* 1: there is one; 0: there is none; -1: an offence. */
+static int next_reply(struct judge *j, struct final_reply *r)
+{
+	char code[3] = { 0 };
+
+	for (; j->entry < j->t->count; j->entry++) {
+		const struct play_entry *e = &j->t->entries[j->entry];
+
+		if (e->kind != PLAY_REPLY)
+			continue;
+		if (!judge_reply_line(j, e->bytes))
+			return -1;
+		if (!code[0])
+			r->first = j->entry;
+		if (code[0] && memcmp(code, e->bytes.ptr, 3) != 0) {
+			offence(j, "the lines of a reply differ in their code: %s", e->text);
+			return -1;
+		}
+		memcpy(code, e->bytes.ptr, 3);
+		if (e->bytes.ptr[3] == '-')
+			continue;
+		r->code = (unsigned)((code[0] - '0') * 100 + (code[1] - '0') * 10 + (code[2] - '0'));
+		r->entry = ++j->entry;
+		return 1;
+	}
+	if (!code[0])
+		return 0;
+	offence(j, "a reply of several lines has no last line");
+	return -1;
+}
+
+static bool judge_end(struct judge *j)
+{
+	struct final_reply r;
+	int found = next_reply(j, &r);
+
+	if (found == 0 && !j->t->has_ended)
+		return offence(j, "the session should have ended");
+	return found == 0 || (found > 0 && offence(j, "a reply too many: %s", j->t->entries[r.entry - 1].text));
+}
+
+/* There is nothing more that could be answered: only a closing may speak. */
+static bool judge_silence(struct judge *j)
+{
+	struct final_reply r;
+	int found = next_reply(j, &r);
+
+	if (found <= 0)
+		return found == 0;
+	if (r.code != 421)
+		return offence(j, "an answer to no command: %s", j->t->entries[r.entry - 1].text);
+	return judge_end(j);
+}
+
+/* The peer's words are left without answer: only when the session was ended without one. */
+static bool judge_no_answer(struct judge *j, const char *what)
+{
+	return (j->t->has_ended && j->may_fall_silent) || offence(j, "%s has no reply", what);
+}
+
+/* ---- what a command may come to ---- */
+
+static bool is_verb(struct span line, const char *verb)
+{
+	size_t n = strlen(verb);
+	char next = line.len > n ? line.ptr[n] : '\n';
+
+	return span_istarts(line, span_str(verb)) && (next == ' ' || next == '\t' || next == '\r' || next == '\n');
+}
+
+/* The event that a verb asks by; SMTP_EVENTS: it asks nothing. */
+static enum smtp_event_type event_of(struct span line)
+{
+	if (is_verb(line, "EHLO") || is_verb(line, "HELO"))
+		return SMTP_EVENT_HELO;
+	if (is_verb(line, "MAIL"))
+		return SMTP_EVENT_MAIL;
+	if (is_verb(line, "RCPT"))
+		return SMTP_EVENT_RCPT;
+	return is_verb(line, "DATA") ? SMTP_EVENT_DATA : SMTP_EVENTS;
+}
+
+/* Between two replies the owner is asked once at most, and for nothing but this; success must have been asked for. */
+static bool judge_asked(struct judge *j, size_t from, const struct final_reply *r, enum smtp_event_type type)
+{
+	size_t asked = 0;
+
+	for (size_t i = from; i < r->first; i++) {
+		const struct play_entry *e = &j->t->entries[i];
+
+		if (e->kind != PLAY_EVENT || !play_event_waits(e->type))
+			continue;
+		if (e->type != type)
+			return offence(j, "nobody asked for the event \"%s\"", e->text);
+		asked++;
+	}
+	if (asked > 1)
+		return offence(j, "event %d was told twice", (int)type);
+	return asked == 1 || type == SMTP_EVENTS || r->code >= 400 ||
+	       offence(j, "%u without asking for event %d", r->code, (int)type);
+}
+
+static bool judge_code(struct judge *j, struct span line, const struct final_reply *r)
+{
+	bool is_go_ahead = r->code == 354;
+	bool is_bye = r->code == 221;
+
+	if (r->code >= 400)
+		return true;
+	if (is_go_ahead != is_verb(line, "DATA") || is_bye != is_verb(line, "QUIT"))
+		return offence(j, "%u is no answer to %.*s", r->code, (int)(line.len < 80 ? line.len : 80), line.ptr);
+	return true;
+}
+
+static bool holds_bare_lf(const struct judge *j, struct span line)
+{
+	return j->line_ending == LINE_ENDING_CRLF && (line.len < 2 || line.ptr[line.len - 2] != '\r');
+}
+
+/* ---- law 5: the content and its end ---- */
+
+static const struct play_entry *event_behind(const struct judge *j, size_t entry, enum smtp_event_type type)
+{
+	for (; entry < j->t->count && j->t->entries[entry].kind == PLAY_EVENT; entry++)
+		if (j->t->entries[entry].type == type)
+			return &j->t->entries[entry];
+	return NULL;
+}
+
+static bool judge_content(struct judge *j, const struct model_data *m, size_t entry)
+{
+	const struct play_entry *body = event_behind(j, entry, SMTP_EVENT_BODY);
+	const struct play_entry *message = event_behind(j, entry, SMTP_EVENT_MESSAGE);
+	struct span content = body ? body->bytes : span_of("", 0);
+
+	if (content.len > m->len || !span_eq(content, span_of(m->content, content.len)))
+		return offence(j, "the content differs");
+	if (!message)
+		return true;
+	if (!m->has_ended)
+		return offence(j, "a message without end of data");
+	if (content.len != m->len)
+		return offence(j, "content of %zu instead of %zu bytes", content.len, m->len);
+	if (message->octets != m->octets)
+		return offence(j, "%llu octets instead of %llu", (unsigned long long)message->octets,
+			       (unsigned long long)m->octets);
+	if (message->has_lone_cr != m->has_lone_cr || message->has_bare_lf != m->has_bare_lf ||
+	    message->has_bare_dot != m->has_bare_dot)
+		return offence(j, "the message's line ends are told wrongly");
+	return true;
+}
+
+/* 1: the next command may follow; 0: all is judged; -1: an offence. */
+static int judge_data(struct judge *j)
+{
+	struct model_data m;
+	struct final_reply r;
+	size_t from = j->entry;
+	bool is_fine, has_ended;
+
+	model_data_decode(&m, span_from(j->play->input, j->used), j->line_ending);
+	is_fine = judge_content(j, &m, j->entry);
+	has_ended = m.has_ended;
+	j->used += m.used;
+	model_data_fini(&m);
+	if (!is_fine)
+		return -1;
+	if (!has_ended)
+		return judge_silence(j) ? 0 : -1;
+	switch (next_reply(j, &r)) {
+	case 1:
+		if (!judge_asked(j, from, &r, SMTP_EVENT_MESSAGE))
+			return -1;
+		if (r.code == 421)
+			return judge_end(j) ? 0 : -1;
+		return 1;
+	case 0:
+		return judge_no_answer(j, "an end of data") ? 0 : -1;
+	default:
+		return -1;
+	}
+}
+
+/* 1: the next command may follow; 0: all is judged; -1: an offence. */
+static int judge_command(struct judge *j)
+{
+	struct span rest = span_from(j->play->input, j->used);
+	size_t n = span_find(rest, '\n');
+	struct span line = span_head(rest, n + 1);
+	struct final_reply r;
+	size_t from = j->entry;
+	int found;
+
+	if (n == rest.len)
+		return judge_silence(j) ? 0 : -1;
+	if (j->line_ending == LINE_ENDING_UNKNOWN)
+		j->line_ending = n > 0 && rest.ptr[n - 1] == '\r' ? LINE_ENDING_CRLF : LINE_ENDING_LF;
+	found = next_reply(j, &r);
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return judge_no_answer(j, "a command") ? 0 : -1;
+	if (!judge_asked(j, from, &r, event_of(line)) || !judge_code(j, line, &r))
+		return -1;
+	j->used += line.len;
+	if (holds_bare_lf(j, line)) {
+		if (r.code != 500 && r.code != 421) {
+			offence(j, "a bare LF in a command was answered with %u", r.code);
+			return -1;
+		}
+		return judge_end(j) ? 0 : -1;
+	}
+	if (r.code == 221 || r.code == 421)
+		return judge_end(j) ? 0 : -1;
+	return r.code == 354 ? judge_data(j) : 1;
+}
+
+static bool judge_replies(struct judge *j)
+{
+	struct final_reply r;
+	int more = next_reply(j, &r);
+
+	if (more == 0)
+		return judge_no_answer(j, "the connection");
+	if (more > 0 && !judge_asked(j, 0, &r, SMTP_EVENT_CONNECT))
+		return false;
+	if (more > 0 && r.code != 220)
+		return judge_end(j);
+	while (more > 0)
+		more = judge_command(j);
+	return more == 0;
+}
+
+/* Was the session closed from outside without a word, or could it run out of memory? */
+static bool may_fall_silent(const struct play *p, const struct transcript *t)
+{
+	if (p->lacks_memory || (p->closing && p->closing->reply.code == 0))
+		return true;
+	for (size_t i = 0; i < t->count; i++)
+		if (t->entries[i].verdict.is_close && t->entries[i].verdict.reply.code == 0)
+			return true;
+	return false;
+}
+
+const char *model_judge(const struct play *p, const struct transcript *t, char *words, size_t size)
+{
+	struct judge j = { .play = p, .t = t, .words = words, .size = size };
+
+	j.may_fall_silent = may_fall_silent(p, t);
+
+	if (t->has_no_memory)
+		return NULL;
+	if (t->problem[0]) {
+		offence(&j, "%s", t->problem);
+		return words;
+	}
+	return judge_events(&j) && judge_replies(&j) ? NULL : words;
+}

@@ -1,0 +1,37 @@
+/*
+ * What the protocol machine must do, told a second time and as plainly as
+ * possible: a reference of the end of data and of dot stuffing that looks at
+ * the whole input at once, and a judge that holds a played conversation
+ * against the laws of session.h. Slow and obviously right.
+ */
+#ifndef TESTS_SESSION_MODEL_H
+#define TESTS_SESSION_MODEL_H
+
+#include "session_play.h"
+
+/* What a DATA command's bytes come to. */
+struct model_data {
+	bool has_ended;
+	size_t used;     /* bytes up to and with the end of data; all of them when there is none */
+	char *content;   /* owned; lines end in LF */
+	size_t len;
+	uint64_t octets; /* as RFC 1870 counts them */
+	bool has_lone_cr, has_bare_lf, has_bare_dot;
+};
+
+/*
+ * Decode the bytes behind a DATA command. Without an end of data the content is that of the bytes that
+ * can no longer mean anything else, or more.
+ */
+void model_data_decode(struct model_data *m, struct span in, enum line_ending line_ending);
+void model_data_fini(struct model_data *m);
+
+/*
+ * Hold a conversation against the laws: events come in a legal order and each way out of a transaction
+ * passes one reset (8); each command has one final reply, in order, counted by lines that are found here
+ * anew (3); DATA ends at the session's own end of data and nowhere else, with the right content (5). NULL:
+ * all is well; otherwise the offence, in words.
+ */
+const char *model_judge(const struct play *p, const struct transcript *t, char *words, size_t size);
+
+#endif

@@ -1,0 +1,715 @@
+/*
+ * The player and its transcripts. See session_play.h.
+ */
+#include "session_play.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void (*play_on_enter)(void);
+void (*play_on_leave)(void);
+
+struct player {
+	const struct play *play;
+	struct transcript *t;
+	struct smtp_session *session;
+	bool has_closed; /* the closing was done */
+	size_t idle;     /* calls in a row that used no byte */
+	size_t owed;     /* output that there was right after the last call */
+};
+
+void play_need(bool ok)
+{
+	if (!ok) {
+		fputs("tests: out of memory\n", stderr);
+		abort();
+	}
+}
+
+static void enter(void)
+{
+	if (play_on_enter)
+		play_on_enter();
+}
+
+static void leave(void)
+{
+	if (play_on_leave)
+		play_on_leave();
+}
+
+static void __attribute__((format(printf, 2, 3))) object(struct transcript *t, const char *format, ...)
+{
+	va_list args;
+
+	if (t->problem[0])
+		return;
+	va_start(args, format);
+	vsnprintf(t->problem, sizeof(t->problem), format, args);
+	va_end(args);
+}
+
+/* ---- escapes ---- */
+
+char *play_escape(struct arena *a, struct span bytes)
+{
+	static const char hex[] = "0123456789abcdef";
+	char *text = arena_alloc(a, 4 * bytes.len + 1);
+	char *p = text;
+
+	play_need(text != NULL);
+	for (size_t i = 0; i < bytes.len; i++) {
+		unsigned char c = (unsigned char)bytes.ptr[i];
+		const char *named = c ? strchr("\rr\nn\tt\\\\", c) : NULL;
+
+		if (c == '\r' || c == '\n' || c == '\t' || c == '\\') {
+			*p++ = '\\';
+			*p++ = c == '\\' ? '\\' : named[1];
+		} else if (c < ' ' || c > '~') {
+			*p++ = '\\';
+			*p++ = 'x';
+			*p++ = hex[c >> 4];
+			*p++ = hex[c & 15];
+		} else {
+			*p++ = (char)c;
+		}
+	}
+	*p = 0;
+	return text;
+}
+
+static int hex_digit(char c)
+{
+	char l = ascii_lower(c);
+
+	if (ascii_is_digit(c))
+		return c - '0';
+	return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
+}
+
+/* The byte behind a backslash; *used counts what it took. -1: malformed. */
+static int unescape_one(struct span rest, size_t *used)
+{
+	*used = 1;
+	if (rest.len == 0)
+		return -1;
+	switch (rest.ptr[0]) {
+	case 'r': return '\r';
+	case 'n': return '\n';
+	case 't': return '\t';
+	case '\\': return '\\';
+	case 'x':
+		*used = 3;
+		if (rest.len < 3 || hex_digit(rest.ptr[1]) < 0 || hex_digit(rest.ptr[2]) < 0)
+			return -1;
+		return hex_digit(rest.ptr[1]) * 16 + hex_digit(rest.ptr[2]);
+	default: return -1;
+	}
+}
+
+bool play_unescape(struct arena *a, struct span text, struct span *bytes)
+{
+	char *out = arena_alloc(a, text.len + 1);
+	size_t n = 0;
+
+	play_need(out != NULL);
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.ptr[i] == '\\') {
+			size_t used;
+			int c = unescape_one(span_from(text, i + 1), &used);
+
+			if (c < 0)
+				return false;
+			out[n++] = (char)c;
+			i += used;
+		} else {
+			out[n++] = text.ptr[i];
+		}
+	}
+	*bytes = span_of(out, n);
+	return true;
+}
+
+/* ---- transcripts ---- */
+
+bool play_event_waits(enum smtp_event_type type)
+{
+	switch (type) {
+	case SMTP_EVENT_CONNECT:
+	case SMTP_EVENT_HELO:
+	case SMTP_EVENT_MAIL:
+	case SMTP_EVENT_RCPT:
+	case SMTP_EVENT_DATA:
+	case SMTP_EVENT_MESSAGE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+void transcript_fini(struct transcript *t)
+{
+	arena_fini(&t->arena);
+	free(t->entries);
+	buf_fini(&t->body);
+	buf_fini(&t->line);
+	memset(t, 0, sizeof(*t));
+}
+
+static struct play_entry *add_entry(struct transcript *t)
+{
+	if (t->count == t->size) {
+		t->size = t->size ? 2 * t->size : 16;
+		t->entries = realloc(t->entries, t->size * sizeof(*t->entries));
+		play_need(t->entries != NULL);
+	}
+	memset(&t->entries[t->count], 0, sizeof(*t->entries));
+	return &t->entries[t->count++];
+}
+
+void transcript_end_body(struct transcript *t)
+{
+	struct span body = buf_span(&t->body);
+	struct play_entry *e;
+	char *copy;
+
+	if (body.len == 0)
+		return;
+	copy = arena_dup(&t->arena, body);
+	play_need(copy != NULL);
+	e = add_entry(t);
+	e->kind = PLAY_EVENT;
+	e->type = SMTP_EVENT_BODY;
+	e->bytes = span_of(copy, body.len);
+	e->text = play_escape(&t->arena, body);
+	buf_clear(&t->body);
+}
+
+void transcript_add_body(struct transcript *t, struct span content)
+{
+	play_need(buf_add_span(&t->body, content));
+}
+
+struct play_entry *transcript_add(struct transcript *t, enum play_kind kind, enum smtp_event_type type,
+				  const char *text)
+{
+	struct play_entry *e;
+
+	transcript_end_body(t);
+	e = add_entry(t);
+	e->kind = kind;
+	e->type = type;
+	e->text = arena_dup(&t->arena, span_str(text));
+	play_need(e->text != NULL);
+	return e;
+}
+
+static bool is_refused_body(const struct transcript *t, size_t i)
+{
+	if (t->entries[i].kind != PLAY_EVENT || t->entries[i].type != SMTP_EVENT_BODY)
+		return false;
+	while (++i < t->count)
+		if (t->entries[i].kind == PLAY_EVENT)
+			return t->entries[i].type != SMTP_EVENT_MESSAGE;
+	return true;
+}
+
+void transcript_drop_refused(struct transcript *t)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->count; i++)
+		if (!is_refused_body(t, i))
+			t->entries[kept++] = t->entries[i];
+	t->count = kept;
+}
+
+static void print_entry(const struct play_entry *e, struct buf *out)
+{
+	play_need(buf_add_str(out, e->kind == PLAY_REPLY ? "S: " : "E: "));
+	if (e->kind == PLAY_EVENT && e->type == SMTP_EVENT_BODY)
+		play_need(buf_add_str(out, "BODY "));
+	play_need(buf_add_span(out, span_head(span_str(e->is_anything ? "*" : e->text), 200)));
+	play_need(buf_add_str(out, "\n"));
+}
+
+void transcript_print(const struct transcript *t, struct buf *out)
+{
+	enum { LAST = 16 };
+
+	for (size_t i = t->count > LAST ? t->count - LAST : 0; i < t->count; i++)
+		print_entry(&t->entries[i], out);
+}
+
+/* ---- comparing ---- */
+
+/* A vector may leave out the line of REPLIED. */
+static bool same_text(const char *expected, const char *actual)
+{
+	static const char line[] = " line=";
+	const char *end = strstr(actual, line);
+
+	if (strcmp(expected, actual) == 0)
+		return true;
+	return strncmp(actual, "REPLIED ", 8) == 0 && end && !strstr(expected, line) &&
+	       strlen(expected) == (size_t)(end - actual) && strncmp(expected, actual, strlen(expected)) == 0;
+}
+
+static bool same_entry(const struct play_entry *expected, const struct play_entry *actual)
+{
+	if (expected->kind != actual->kind)
+		return false;
+	if (expected->kind == PLAY_EVENT && expected->type != actual->type)
+		return false;
+	return expected->is_anything || same_text(expected->text, actual->text);
+}
+
+/* Does it belong to the order of replies and waiting events, or to that of the events? */
+static bool in_order(const struct play_entry *e, bool of_events)
+{
+	if (of_events)
+		return e->kind == PLAY_EVENT;
+	return e->kind == PLAY_REPLY || play_event_waits(e->type);
+}
+
+static const struct play_entry *next_in_order(const struct transcript *t, size_t *i, bool of_events)
+{
+	while (*i < t->count) {
+		const struct play_entry *e = &t->entries[(*i)++];
+
+		if (in_order(e, of_events))
+			return e;
+	}
+	return NULL;
+}
+
+static const char *describe(const struct play_entry *expected, const struct play_entry *actual, size_t nth,
+			    char *words, size_t size)
+{
+	struct buf text = { 0 };
+	struct span s;
+
+	play_need(buf_add_str(&text, "expected "));
+	if (expected)
+		print_entry(expected, &text);
+	else
+		play_need(buf_add_str(&text, "nothing more\n"));
+	play_need(buf_add_str(&text, "but got  "));
+	if (actual)
+		print_entry(actual, &text);
+	else
+		play_need(buf_add_str(&text, "nothing more\n"));
+	s = buf_span(&text);
+	snprintf(words, size, "at step %zu:\n%.*s", nth, (int)s.len, s.ptr);
+	buf_fini(&text);
+	return words;
+}
+
+static const char *compare_order(const struct transcript *expected, const struct transcript *actual,
+				 bool of_events, char *words, size_t size)
+{
+	size_t i = 0, j = 0;
+
+	for (size_t nth = 1;; nth++) {
+		const struct play_entry *e = next_in_order(expected, &i, of_events);
+		const struct play_entry *a = next_in_order(actual, &j, of_events);
+
+		/* Any content may also be none. */
+		if (e && e->is_anything && (!a || a->type != SMTP_EVENT_BODY || a->kind != PLAY_EVENT))
+			e = next_in_order(expected, &i, of_events);
+		if (!e && !a)
+			return NULL;
+		if (!e || !a || !same_entry(e, a))
+			return describe(e, a, nth, words, size);
+	}
+}
+
+const char *transcript_compare(const struct transcript *expected, const struct transcript *actual, char *words,
+			       size_t size)
+{
+	const char *difference = compare_order(expected, actual, false, words, size);
+
+	return difference ? difference : compare_order(expected, actual, true, words, size);
+}
+
+/* ---- playing ---- */
+
+static void add_text(struct buf *text, struct arena *a, const char *key, struct span value)
+{
+	play_need(buf_add_str(text, key));
+	play_need(buf_add_str(text, play_escape(a, value)));
+}
+
+static void add_number(struct buf *text, const char *key, uint64_t value)
+{
+	play_need(buf_add_str(text, key));
+	play_need(buf_add_u64(text, value));
+}
+
+static void add_address(struct buf *text, struct arena *a, const struct smtp_address *address)
+{
+	add_text(text, a, " local=", smtp_address_local(address));
+	add_text(text, a, " domain=", smtp_address_domain(address));
+	if (address->is_literal)
+		play_need(buf_add_str(text, " literal"));
+}
+
+static void add_message(struct buf *text, const struct smtp_event *event)
+{
+	add_number(text, " octets=", event->u.message.octets);
+	play_need(buf_add_str(text, event->u.message.has_lone_cr ? " lone_cr" : ""));
+	play_need(buf_add_str(text, event->u.message.has_bare_lf ? " bare_lf" : ""));
+	play_need(buf_add_str(text, event->u.message.has_bare_dot ? " bare_dot" : ""));
+}
+
+static void add_fields(struct buf *text, struct arena *a, const struct smtp_event *event)
+{
+	switch (event->type) {
+	case SMTP_EVENT_HELO:
+		add_text(text, a, " name=", event->u.helo.name);
+		play_need(buf_add_str(text, event->u.helo.is_extended ? " esmtp" : ""));
+		break;
+	case SMTP_EVENT_MAIL:
+		add_address(text, a, &event->address);
+		if (event->u.mail.size)
+			add_number(text, " size=", event->u.mail.size);
+		if (event->u.mail.body_type == SMTP_BODY_8BITMIME)
+			play_need(buf_add_str(text, " body=8bitmime"));
+		break;
+	case SMTP_EVENT_RCPT:
+		add_address(text, a, &event->address);
+		break;
+	case SMTP_EVENT_MESSAGE:
+		add_message(text, event);
+		break;
+	case SMTP_EVENT_REPLIED:
+		add_text(text, a, " reason=", span_str(event->u.replied.reply->reason));
+		add_text(text, a, " line=", event->u.replied.line);
+		break;
+	default:
+		break;
+	}
+}
+
+static const char *event_name(enum smtp_event_type type)
+{
+	static const char *const names[SMTP_EVENTS] = {
+		[SMTP_EVENT_CONNECT] = "CONNECT", [SMTP_EVENT_HELO] = "HELO",   [SMTP_EVENT_MAIL] = "MAIL",
+		[SMTP_EVENT_RCPT] = "RCPT",       [SMTP_EVENT_DATA] = "DATA",   [SMTP_EVENT_MESSAGE] = "MESSAGE",
+		[SMTP_EVENT_RESET] = "RESET",     [SMTP_EVENT_QUIT] = "QUIT",   [SMTP_EVENT_CLOSE] = "CLOSE",
+		[SMTP_EVENT_REPLIED] = "REPLIED",
+	};
+
+	return names[type];
+}
+
+static struct play_entry *write_event(struct transcript *t, const struct smtp_event *event)
+{
+	struct buf text = { 0 };
+	struct play_entry *e;
+
+	play_need(buf_add_str(&text, event_name(event->type)));
+	add_fields(&text, &t->arena, event);
+	play_need(buf_add(&text, "", 1));
+	e = transcript_add(t, PLAY_EVENT, event->type, buf_span(&text).ptr);
+	buf_fini(&text);
+	if (event->type == SMTP_EVENT_MESSAGE) {
+		e->octets = event->u.message.octets;
+		e->has_lone_cr = event->u.message.has_lone_cr;
+		e->has_bare_lf = event->u.message.has_bare_lf;
+		e->has_bare_dot = event->u.message.has_bare_dot;
+	}
+	return e;
+}
+
+static void write_reply_lines(struct transcript *t)
+{
+	for (;;) {
+		struct span rest = buf_span(&t->line);
+		size_t n = span_find(rest, '\n');
+		struct span line = span_head(rest, n);
+		struct play_entry *e;
+		char *copy;
+
+		if (n == rest.len)
+			return;
+		if (n == 0 || line.ptr[n - 1] != '\r')
+			object(t, "a reply line does not end in CRLF");
+		else
+			line.len--;
+		copy = arena_dup(&t->arena, line);
+		play_need(copy != NULL);
+		e = transcript_add(t, PLAY_REPLY, SMTP_EVENTS, play_escape(&t->arena, line));
+		e->bytes = span_of(copy, line.len);
+		buf_use(&t->line, n + 1);
+	}
+}
+
+static void send_bytes(struct player *p, size_t len)
+{
+	enter();
+	smtp_session_sent(p->session, len);
+	leave();
+	p->t->seen -= len;
+}
+
+/* Write down what was put out since the last call. */
+static void see_output(struct player *p)
+{
+	struct transcript *t = p->t;
+	struct span output = smtp_session_output(p->session);
+
+	if (output.len < t->seen) {
+		object(t, "output vanished that was not sent");
+		t->seen = output.len;
+	}
+	if (output.len > t->max_output)
+		t->max_output = output.len;
+	play_need(buf_add_span(&t->line, span_from(output, t->seen)));
+	t->seen = output.len;
+	p->owed = output.len;
+	write_reply_lines(t);
+	if (!p->play->sends_late && output.len > 0)
+		send_bytes(p, output.len);
+}
+
+/* One call of the machine with a span of input; its block lives no longer than the event it gave. */
+static size_t call_next(struct player *p, struct span in, struct smtp_event *event, char **block)
+{
+	size_t used;
+
+	*block = NULL;
+	if (p->play->lends_briefly) {
+		*block = malloc(in.len ? in.len : 1);
+		play_need(*block != NULL);
+		if (in.len)
+			memcpy(*block, in.ptr, in.len);
+		in.ptr = *block;
+	}
+	memset(event, 0xa5, sizeof(*event));
+	enter();
+	used = smtp_session_next(p->session, in, event);
+	leave();
+	if (used > in.len)
+		object(p->t, "used %zu bytes of %zu", used, in.len);
+	see_output(p);
+	return used > in.len ? in.len : used;
+}
+
+static struct span offer(const struct player *p)
+{
+	const struct play *play = p->play;
+	size_t pos = p->t->used;
+	size_t end = play->input.len;
+
+	if (play->closing && !p->has_closed && play->closing->offset < end)
+		end = play->closing->offset;
+	if (play->cut && pos < end) {
+		size_t n = play->cut(play->arg, pos);
+
+		BUG_ON(n == 0);
+		if (n < end - pos)
+			end = pos + n;
+	}
+	return span_head(span_from(play->input, pos), end - pos);
+}
+
+/* Spoil it before it goes, so that a pointer into it shows even without a sanitizer. */
+static void end_block(char *block, size_t len)
+{
+	if (block)
+		memset(block, '#', len);
+	free(block);
+}
+
+/* A reply lent for one call only, in memory of its own, as a policy would make it. */
+static void give_reply(struct player *p, const struct play_verdict *v)
+{
+	struct smtp_reply *r = NULL;
+	char *status = NULL, *text = NULL;
+
+	if (v->reply.code) {
+		r = malloc(sizeof(*r));
+		status = v->reply.status ? strdup(v->reply.status) : NULL;
+		text = strdup(v->reply.text);
+		play_need(r && text && (status || !v->reply.status));
+		*r = (struct smtp_reply){ v->reply.code, status, text, "told" };
+	}
+	enter();
+	if (v->is_close)
+		smtp_session_close(p->session, r);
+	else
+		smtp_session_verdict(p->session, r);
+	leave();
+	free(status);
+	free(text);
+	free(r);
+	see_output(p);
+}
+
+/* Law 2: while a verdict is owed, bytes are refused. */
+static void offer_while_waiting(struct player *p)
+{
+	struct smtp_event event;
+	char *block;
+
+	for (int i = 0; i < 2; i++) {
+		struct span in = i ? span_from(p->play->input, p->t->used) : span_of("", 0);
+		size_t used = call_next(p, in, &event, &block);
+
+		end_block(block, in.len);
+		if (used != 0)
+			object(p->t, "used %zu bytes while a verdict was owed", used);
+		if (event.type != SMTP_EVENT_WAITING)
+			object(p->t, "told event %d while a verdict was owed", (int)event.type);
+	}
+}
+
+static void answer(struct player *p, size_t entry, enum smtp_event_type type)
+{
+	const struct play *play = p->play;
+	struct play_verdict v = { .is_close = false };
+
+	if (play->verdict)
+		v = play->verdict(play->arg, p->t->waited, type);
+	p->t->waited++;
+	p->t->entries[entry].verdict = v;
+	if (play->offers_while_waiting)
+		offer_while_waiting(p);
+	give_reply(p, &v);
+}
+
+static void send_some(struct player *p)
+{
+	size_t pending = smtp_session_output(p->session).len;
+
+	if (p->owed == 0)
+		object(p->t, "wants output to be sent, but there is none");
+	if (pending > 0)
+		send_bytes(p, pending > 1000 ? 1000 : pending);
+}
+
+/* All that was offered is used: go on, close, or finish. False: the conversation is over. */
+static bool feed_more(struct player *p)
+{
+	const struct play *play = p->play;
+
+	if (play->trims) {
+		enter();
+		smtp_session_trim(p->session);
+		leave();
+	}
+	if (play->closing && !p->has_closed && p->t->used >= play->closing->offset) {
+		struct play_verdict v = { .reply = play->closing->reply, .is_close = true };
+
+		p->has_closed = true;
+		give_reply(p, &v);
+		return true;
+	}
+	return p->t->used < play->input.len;
+}
+
+/* After the end nothing more may happen, whatever is offered. */
+static void prove_ended(struct player *p)
+{
+	size_t count = p->t->count;
+	struct smtp_event event;
+	char *block;
+
+	p->t->has_ended = true;
+	for (int i = 0; i < 3; i++) {
+		struct span in = span_from(p->play->input, p->t->used);
+
+		call_next(p, in, &event, &block);
+		end_block(block, in.len);
+		if (event.type != SMTP_EVENT_CLOSE && event.type != SMTP_EVENT_QUIT &&
+		    event.type != SMTP_EVENT_NEED_INPUT)
+			object(p->t, "told event %d after the end", (int)event.type);
+	}
+	if (p->t->count != count || buf_len(&p->t->line) > 0)
+		object(p->t, "replied after the end");
+}
+
+/* Each call must use bytes, tell something new or take output; this many that do none are a loop. */
+static bool is_stuck(struct player *p, size_t used)
+{
+	p->idle = used ? 0 : p->idle + 1;
+	if (p->idle > 100)
+		object(p->t, "goes round in circles");
+	return p->idle > 100;
+}
+
+static bool take_event(struct player *p, const struct smtp_event *event, size_t offered, size_t used)
+{
+	struct transcript *t = p->t;
+
+	switch (event->type) {
+	case SMTP_EVENT_NEED_INPUT:
+		if (used < offered)
+			object(t, "wants input, but left %zu bytes unused", offered - used);
+		return feed_more(p);
+	case SMTP_EVENT_NEED_OUTPUT:
+		send_some(p);
+		return true;
+	case SMTP_EVENT_BODY:
+		transcript_add_body(t, event->u.body);
+		return true;
+	case SMTP_EVENT_WAITING:
+	case SMTP_EVENTS:
+		object(t, "told event %d at the wrong time", (int)event->type);
+		return false;
+	default:
+		write_event(t, event);
+		return event->type != SMTP_EVENT_QUIT && event->type != SMTP_EVENT_CLOSE;
+	}
+}
+
+static void converse(struct player *p)
+{
+	for (;;) {
+		struct transcript *t = p->t;
+		struct span in = offer(p);
+		struct smtp_event event;
+		char *block;
+		size_t used = call_next(p, in, &event, &block);
+		bool goes_on;
+
+		t->used += used;
+		goes_on = (unsigned)event.type < SMTP_EVENTS && take_event(p, &event, in.len, used);
+		end_block(block, in.len);
+		if ((unsigned)event.type >= SMTP_EVENTS)
+			object(t, "told no event");
+		else if (play_event_waits(event.type))
+			answer(p, t->count - 1, event.type);
+		else if (event.type == SMTP_EVENT_QUIT || event.type == SMTP_EVENT_CLOSE)
+			prove_ended(p);
+		if (!goes_on || t->problem[0] || is_stuck(p, used))
+			return;
+	}
+}
+
+void play_run(const struct play *p, struct transcript *t)
+{
+	struct player player = { .play = p, .t = t };
+
+	memset(t, 0, sizeof(*t));
+	enter();
+	player.session = smtp_session_new(p->options);
+	leave();
+	if (!player.session) {
+		t->has_no_memory = true;
+		return;
+	}
+	converse(&player);
+	transcript_end_body(t);
+	if (t->seen > 0)
+		send_bytes(&player, t->seen);
+	if (buf_len(&t->line) > 0)
+		object(t, "the output ends inside a line");
+	enter();
+	smtp_session_free(&player.session);
+	leave();
+	if (player.session)
+		object(t, "smtp_session_free() left the pointer");
+}
