@@ -6,7 +6,9 @@
 
 #include "backend/backend.h"
 
+#include "fail_malloc.h"
 #include "temp_dir.h"
+#include "unit.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -21,6 +23,18 @@ static struct spool spool;
 static struct backend_check check;
 static struct backend_delivery delivery;
 static unsigned checks_done, deliveries_done;
+
+/* Allocations of a _start, counted from 1, that fail; 0: none. */
+static unsigned long fail_at;
+static bool has_failed;
+
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+	void *ptr = __wrap_malloc(count * size);
+
+	return ptr ? memset(ptr, 0, count * size) : NULL;
+}
 
 static void check_done(struct op *op)
 {
@@ -106,8 +120,12 @@ static unsigned messages_of(const char *name)
 static bool start_check(const char *address)
 {
 	struct smtp_address a = address_of(address);
+	bool is_running;
 
-	return backend_check_start(backend, &check, &a);
+	fail_malloc_at(fail_at);
+	is_running = backend_check_start(backend, &check, &a);
+	has_failed = fail_malloc_stop();
+	return is_running;
 }
 
 /* Deliver "hello" from bert to up to three recipients; what it lends is overwritten at once. */
@@ -130,7 +148,9 @@ static bool start_delivery(struct backend *to, const char *one, const char *two,
 	a[1] = address_of(two ? two : "");
 	a[2] = address_of(three ? three : "");
 	ck_assert_int_eq(spool_append(&spool, SPAN_LITERAL("Subject: hi\n\nhello\n")), SPOOL_OK);
+	fail_malloc_at(fail_at);
 	is_running = backend_deliver_start(to, &delivery, &message);
+	has_failed = fail_malloc_stop();
 	memset(&sender, 'X', sizeof(sender));
 	memset(a, 'X', sizeof(a));
 	memset(trace, 'X', sizeof(trace));
@@ -356,6 +376,34 @@ START_TEST(end_of_the_pool_leaves_nothing_running)
 }
 END_TEST
 
+START_TEST(lack_of_memory_is_a_temporary_error)
+{
+	mailbox_make("anna");
+	mailbox_make("carl");
+	fail_at = 1;
+	while (!start_delivery(backend, "anna@example.org", "carl@example.org", NULL)) {
+		ck_assert(has_failed);
+		ck_assert_uint_eq(delivery.answer.reply.code, 451);
+		ck_assert_str_eq(delivery.answer.reply.reason, "no_memory");
+		ck_assert_uint_eq(budget.used_bytes, 0);
+		fail_at++;
+	}
+	ck_assert(!has_failed);
+	ck_assert_uint_gt(fail_at, 3);
+	loop_run(loop);
+	ck_assert_uint_eq(delivery.answer.reply.code, 0);
+	ck_assert_uint_eq(messages_of("anna"), 1);
+
+	fail_at = 1;
+	ck_assert(!start_check("anna@example.org"));
+	ck_assert_str_eq(check.answer.reply.reason, "no_memory");
+	fail_at = 2;
+	ck_assert(start_check("anna@example.org"));
+	loop_run(loop);
+	ck_assert_uint_eq(check.answer.reply.code, 0);
+}
+END_TEST
+
 START_TEST(bad_pattern_makes_no_backend)
 {
 	struct backend_maildir_options options = {
@@ -365,6 +413,11 @@ START_TEST(bad_pattern_makes_no_backend)
 
 	ck_assert_ptr_null(backend_maildir_new(&options, &err));
 	ck_assert_ptr_nonnull(strstr(err.text, "%x"));
+	options.path = "/v/%n";
+	fail_malloc_at(_i == 0 ? 1 : 2); /* the backend, what its jobs share */
+	ck_assert_ptr_null(backend_maildir_new(&options, &err));
+	ck_assert(fail_malloc_stop());
+	ck_assert_ptr_nonnull(strstr(err.text, "out of memory"));
 }
 END_TEST
 
@@ -387,6 +440,7 @@ START_TEST(null_takes_all_and_keeps_nothing)
 	ck_assert_uint_eq(budget.used_bytes, 0);
 	ck_assert(!op_running(&check.op) && !op_running(&delivery.op));
 	backend_free(&null);
+	backend_free(&null); /* of nothing is nothing */
 }
 END_TEST
 
@@ -394,8 +448,6 @@ int main(void)
 {
 	Suite *suite = suite_create("backend");
 	TCase *tcase = tcase_create("backend");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 60);
@@ -407,11 +459,9 @@ int main(void)
 	tcase_add_loop_test(tcase, cancelled_check_never_answers, 0, 2);
 	tcase_add_test(tcase, full_pool_is_a_temporary_error_at_once);
 	tcase_add_loop_test(tcase, end_of_the_pool_leaves_nothing_running, 0, 2);
-	tcase_add_test(tcase, bad_pattern_makes_no_backend);
+	tcase_add_test(tcase, lack_of_memory_is_a_temporary_error);
+	tcase_add_loop_test(tcase, bad_pattern_makes_no_backend, 0, 2);
 	tcase_add_test(tcase, null_takes_all_and_keeps_nothing);
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_main(suite);
 }

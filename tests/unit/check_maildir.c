@@ -8,6 +8,7 @@
 #include "backend/maildir_job.h"
 
 #include "temp_dir.h"
+#include "unit.h"
 
 #include <errno.h>
 #include <regex.h>
@@ -827,13 +828,11 @@ START_TEST(mailbox_of_another_user_is_a_temporary_error)
 }
 END_TEST
 
-#define ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
-
 static TCase *arrival_tests(void)
 {
 	TCase *tcase = tcase_create("arrival");
 
-	tcase_add_loop_test(tcase, message_arrives_byte_for_byte, 0, ROWS(content_sizes));
+	ADD_ROWS(tcase, message_arrives_byte_for_byte, content_sizes);
 	tcase_add_test(tcase, short_and_interrupted_writes_lose_nothing);
 	tcase_add_test(tcase, file_name_has_the_form_of_a_maildir);
 	tcase_add_test(tcase, long_host_name_is_cut_to_fit);
@@ -851,12 +850,12 @@ static TCase *failure_tests(void)
 {
 	TCase *tcase = tcase_create("failure");
 
-	tcase_add_loop_test(tcase, failure_leaves_nothing_behind, 0, ROWS(faults));
-	tcase_add_loop_test(tcase, failure_with_named_files_leaves_nothing_behind, 0, ROWS(faults));
+	ADD_ROWS(tcase, failure_leaves_nothing_behind, faults);
+	ADD_ROWS(tcase, failure_with_named_files_leaves_nothing_behind, faults);
 	tcase_add_test(tcase, mailbox_whose_new_is_a_file_fails_the_whole_message);
 	tcase_add_test(tcase, mailbox_that_vanished_is_not_made);
 	tcase_add_test(tcase, file_size_limit_is_local_trouble);
-	tcase_add_loop_test(tcase, subdirectories_that_cannot_be_made_fail_all, 0, ROWS(making_faults));
+	ADD_ROWS(tcase, subdirectories_that_cannot_be_made_fail_all, making_faults);
 	tcase_add_test(tcase, name_that_is_taken_is_changed);
 	tcase_add_loop_test(tcase, names_that_are_always_taken_end_in_an_error, 0, 3);
 	return tcase;
@@ -866,9 +865,9 @@ static TCase *name_tests(void)
 {
 	TCase *tcase = tcase_create("names");
 
-	tcase_add_loop_test(tcase, file_has_a_name_where_the_system_wants_one, 0, ROWS(refusals));
+	ADD_ROWS(tcase, file_has_a_name_where_the_system_wants_one, refusals);
 	tcase_add_test(tcase, without_proc_files_have_names);
-	tcase_add_loop_test(tcase, only_old_leftovers_of_our_own_are_removed, 0, ROWS(leftovers));
+	ADD_ROWS(tcase, only_old_leftovers_of_our_own_are_removed, leftovers);
 	tcase_add_test(tcase, name_of_our_own_is_known_as_a_leftover);
 	tcase_add_test(tcase, leftovers_are_looked_for_once_an_hour_where_names_are_needed);
 	tcase_add_test(tcase, sweep_is_bounded);
@@ -882,16 +881,11 @@ int main(void)
 {
 	TCase *tcases[] = { arrival_tests(), failure_tests(), name_tests() };
 	Suite *suite = suite_create("maildir");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
 	for (unsigned i = 0; i < sizeof(tcases) / sizeof(tcases[0]); i++) {
 		tcase_add_checked_fixture(tcases[i], setup, teardown);
 		tcase_set_timeout(tcases[i], 60);
 		suite_add_tcase(suite, tcases[i]);
 	}
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_main(suite);
 }

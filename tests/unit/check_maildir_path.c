@@ -4,8 +4,7 @@
  */
 #include "backend/maildir_path.h"
 
-#include <check.h>
-#include <stdlib.h>
+#include "unit.h"
 
 static struct smtp_address address_of(struct span local, const char *domain)
 {
@@ -50,33 +49,31 @@ START_TEST(pattern_is_filled_in)
 }
 END_TEST
 
-#define LOCAL(s) { (s), sizeof(s) - 1 }
-
 static const struct {
 	const char *pattern;
 	struct span local;
 	const char *domain;
 } dangers[] = {
-	{ "/v/%d/%n", LOCAL(""), "example.org" },
-	{ "/v/%d/%n", LOCAL("."), "example.org" },
-	{ "/v/%d/%n", LOCAL(".."), "example.org" },
-	{ "/v/%d/%n", LOCAL(".Sent"), "example.org" },
-	{ "/v/%d/%n", LOCAL("../bert"), "example.org" },
-	{ "/v/%d/%n", LOCAL("a/../../bert"), "example.org" },
-	{ "/v/%d/%n", LOCAL("anna/new"), "example.org" },
-	{ "/v/%d/%n", LOCAL("/etc/passwd"), "example.org" },
-	{ "/v/%d/%n", LOCAL("anna\0x"), "example.org" },
-	{ "/v/%d/%n", LOCAL("\0"), "example.org" },
-	{ "/v/%d/%n", LOCAL("an\nna"), "example.org" },
-	{ "/v/%d/%n", LOCAL("an\x1bna"), "example.org" },
-	{ "/v/%d/%n", LOCAL("anna\x7f"), "example.org" },
-	{ "/v/%d/%n", LOCAL("anna"), "" },
-	{ "/v/%d/%n", LOCAL("anna"), ".." },
-	{ "/v/%d/%n", LOCAL("anna"), ".example.org" },
-	{ "/v/%d/%n", LOCAL("anna"), "a/b" },
-	{ "/v/%u", LOCAL("postmaster"), "" },
-	{ "/v/%u", LOCAL("../anna"), "example.org" },
-	{ "/v/x%n", LOCAL("/../y"), "example.org" },
+	{ "/v/%d/%n", BYTES(""), "example.org" },
+	{ "/v/%d/%n", BYTES("."), "example.org" },
+	{ "/v/%d/%n", BYTES(".."), "example.org" },
+	{ "/v/%d/%n", BYTES(".Sent"), "example.org" },
+	{ "/v/%d/%n", BYTES("../bert"), "example.org" },
+	{ "/v/%d/%n", BYTES("a/../../bert"), "example.org" },
+	{ "/v/%d/%n", BYTES("anna/new"), "example.org" },
+	{ "/v/%d/%n", BYTES("/etc/passwd"), "example.org" },
+	{ "/v/%d/%n", BYTES("anna\0x"), "example.org" },
+	{ "/v/%d/%n", BYTES("\0"), "example.org" },
+	{ "/v/%d/%n", BYTES("an\nna"), "example.org" },
+	{ "/v/%d/%n", BYTES("an\x1bna"), "example.org" },
+	{ "/v/%d/%n", BYTES("anna\x7f"), "example.org" },
+	{ "/v/%d/%n", BYTES("anna"), "" },
+	{ "/v/%d/%n", BYTES("anna"), ".." },
+	{ "/v/%d/%n", BYTES("anna"), ".example.org" },
+	{ "/v/%d/%n", BYTES("anna"), "a/b" },
+	{ "/v/%u", BYTES("postmaster"), "" },
+	{ "/v/%u", BYTES("../anna"), "example.org" },
+	{ "/v/x%n", BYTES("/../y"), "example.org" },
 };
 
 START_TEST(dangerous_address_has_no_mailbox)
@@ -170,24 +167,17 @@ START_TEST(pattern_that_fits_nobody_is_told)
 }
 END_TEST
 
-#define ROWS(table) ((int)(sizeof(table) / sizeof((table)[0])))
-
 int main(void)
 {
 	Suite *suite = suite_create("maildir_path");
 	TCase *tcase = tcase_create("maildir_path");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
-	tcase_add_loop_test(tcase, pattern_is_filled_in, 0, ROWS(expansions));
-	tcase_add_loop_test(tcase, dangerous_address_has_no_mailbox, 0, ROWS(dangers));
+	ADD_ROWS(tcase, pattern_is_filled_in, expansions);
+	ADD_ROWS(tcase, dangerous_address_has_no_mailbox, dangers);
 	tcase_add_test(tcase, component_over_name_max_has_no_mailbox);
 	tcase_add_test(tcase, path_over_path_max_has_no_mailbox);
-	tcase_add_loop_test(tcase, bad_pattern_is_told, 0, ROWS(bad_patterns));
+	ADD_ROWS(tcase, bad_pattern_is_told, bad_patterns);
 	tcase_add_test(tcase, pattern_that_fits_nobody_is_told);
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_main(suite);
 }

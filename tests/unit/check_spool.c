@@ -4,8 +4,7 @@
  */
 #include "spool/spool.h"
 
-#include <check.h>
-#include <stdlib.h>
+#include "unit.h"
 
 enum { ROOMY = 64 * 1024 * 1024 };
 
@@ -172,19 +171,13 @@ int main(void)
 {
 	Suite *suite = suite_create("spool");
 	TCase *tcase = tcase_create("spool");
-	SRunner *runner = srunner_create(suite);
-	int failed;
 
-	tcase_add_loop_test(tcase, content_comes_out_as_it_went_in, 0,
-			    (int)(sizeof(part_sizes) / sizeof(part_sizes[0])));
+	ADD_ROWS(tcase, content_comes_out_as_it_went_in, part_sizes);
 	tcase_add_test(tcase, message_of_4_kib_needs_one_allocation);
 	tcase_add_test(tcase, empty_spool_owns_nothing);
 	tcase_add_test(tcase, budget_is_never_exceeded);
 	tcase_add_test(tcase, lowered_budget_is_full);
 	tcase_add_test(tcase, moved_content_leaves_an_empty_spool_behind);
 	suite_add_tcase(suite, tcase);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return unit_main(suite);
 }
