@@ -7,17 +7,17 @@
 
 static struct config *config_new(const char *file, struct err *err)
 {
-	struct config *config = calloc(1, sizeof(*config));
+	struct config *config = malloc(sizeof(*config));
 
-	if (config)
+	if (config) {
+		*config = (struct config){ .references = 1 };
 		config->file = arena_dup(&config->arena, span_str(file));
-	if (!config || !config->file) {
-		err_set(err, "%s: out of memory", file);
-		free(config);
-		return NULL;
 	}
-	config->references = 1;
-	return config;
+	if (config && config->file)
+		return config;
+	err_set(err, "%s: out of memory", file);
+	free(config);
+	return NULL;
 }
 
 /* Takes the source, read or not, and the configuration; gives back what came of them. */

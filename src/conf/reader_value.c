@@ -7,9 +7,12 @@
 /* How much of a value is repeated in a message; how many domains there may be, which are compared pair by pair. */
 enum { SHOWN_MAX = 120, DOMAINS_MAX = 10000 };
 
+/* A message is one line. */
 static struct span shown(const char *text)
 {
-	return span_head(span_str(text), SHOWN_MAX);
+	struct span line = span_str(text);
+
+	return span_head(line, span_find(span_head(line, SHOWN_MAX), '\n'));
 }
 
 static bool fail_type(struct reader *r, const struct option *o, const config_setting_t *s, const char *wanted)
@@ -158,7 +161,7 @@ static bool read_number(struct reader *r, const struct option *o, const config_s
 		snprintf(written, sizeof(written), "\"%.*s\"", (int)shown(text).len, text);
 		if (!unit_parse(o->unit, span_str(text), &value))
 			return reader_fail(r, s, "%s: %s is not %s%s", o->key, written, unit_describe(o->unit),
-					   o->may_be_unlimited ? ", or \"unlimited\"" : "");
+					   o->may_be_unlimited ? " or \"unlimited\"" : "");
 	} else if (config_setting_type(s) == CONFIG_TYPE_INT || config_setting_type(s) == CONFIG_TYPE_INT64) {
 		long long number = config_setting_get_int64(s);
 

@@ -129,8 +129,8 @@ static bool check_number(const struct token *t, struct err *err)
 		return true;
 	if (is_long || value > INT64_MAX)
 		return err_set(err, "%.*s does not fit into 64 bits", (int)span_head(t->text, 100).len, t->text.ptr);
-	return err_set(err, "%.*s does not fit into 32 bits; write %.*sL, or a size such as \"5G\"",
-		       (int)t->text.len, t->text.ptr, (int)t->text.len, t->text.ptr);
+	return err_set(err, "%.*s does not fit into 32 bits; write it with an L at its end, or a size such as \"5G\"",
+		       (int)span_head(t->text, 100).len, t->text.ptr);
 }
 
 static bool check_word(const struct strict *s, const struct token *t, struct err *err)
@@ -144,24 +144,68 @@ static bool check_word(const struct strict *s, const struct token *t, struct err
 	return !is_value || is_boolean || needs_quotes(t, err);
 }
 
+/* A copy, because the text of an included file goes away before what follows it is looked at. */
+static void keep_word(struct strict *s, struct span word)
+{
+	word = span_head(word, sizeof(s->word) - 1);
+	memcpy(s->word, word.ptr, word.len);
+	s->word[word.len] = '\0';
+}
+
+/* Is a value, or a part of one, expected here? libconfig loses the memory of a string that is not. */
+static bool may_be_value(const struct strict *s)
+{
+	if (s->before == '=' || s->before == ':')
+		return true;
+	return s->depth && s->open[s->depth - 1] != '{' && s->before && strchr("([,", s->before);
+}
+
+static bool check_order(const struct strict *s, const struct token *t, struct err *err)
+{
+	if (may_be_value(s) || (s->before == 's' && t->type == TOKEN_STRING))
+		return true;
+	if (s->before == 'w')
+		return err_set(err, "\"=\" is missing behind \"%s\"", s->word);
+	return err_set(err, "a %s where no value is expected", t->type == TOKEN_STRING ? "string" : "number");
+}
+
+static bool check_nesting(struct strict *s, char sign, struct err *err)
+{
+	static const char opening[] = "([{", closing[] = ")]}";
+	const char *closes = strchr(closing, sign);
+
+	if (strchr(opening, sign)) {
+		if (s->depth == STRICT_DEPTH_MAX)
+			return err_set(err, "more than %d groups within each other", STRICT_DEPTH_MAX);
+		s->open[s->depth++] = sign;
+	} else if (closes) {
+		char opened = s->depth ? s->open[--s->depth] : 0;
+
+		if (!opened)
+			return err_set(err, "\"%c\" closes nothing", sign);
+		if (opened != opening[closes - closing])
+			return err_set(err, "\"%c\" closes what \"%c\" opened", sign, opened);
+	}
+	return true;
+}
+
 static bool check_sign(struct strict *s, char sign, struct err *err)
 {
-	if (strchr("=:", sign) && ++s->keys > STRICT_KEYS_MAX)
-		return err_set(err, "more than %d keys", STRICT_KEYS_MAX);
-	if (strchr("([{", sign) && ++s->depth > STRICT_DEPTH_MAX)
-		return err_set(err, "more than %d groups within each other", STRICT_DEPTH_MAX);
-	if (strchr(")]}", sign) && s->depth-- == 0)
-		return err_set(err, "\"%c\" closes nothing", sign);
+	if (sign == '=' || sign == ':') {
+		memcpy(s->key, s->word, sizeof(s->key));
+		if (++s->keys > STRICT_KEYS_MAX)
+			return err_set(err, "more than %d keys", STRICT_KEYS_MAX);
+	}
 	if (s->before == ',' && strchr(")]", sign))
 		return err_set(err, "a comma before \"%c\"; the last element has none behind it", sign);
 	if (s->before && strchr("=:", s->before) && strchr("=:;,)]}", sign))
 		return err_set(err, "a value is missing before \"%c\"", sign);
 	if (sign == ',' && s->before && strchr(",([", s->before))
 		return err_set(err, "a comma with nothing before it");
-	return true;
+	return check_nesting(s, sign, err);
 }
 
-bool strict_check(struct strict *s, const struct token *t, struct err *err)
+static bool check_token(struct strict *s, const struct token *t, struct err *err)
 {
 	bool ok = true;
 	char is = 0;
@@ -170,16 +214,17 @@ bool strict_check(struct strict *s, const struct token *t, struct err *err)
 	case TOKEN_BAD:
 		return err_set(err, "%s", t->problem);
 	case TOKEN_STRING:
-		ok = check_string(t->text, err);
+		ok = check_order(s, t, err) && check_string(t->text, err);
 		is = 's';
 		break;
 	case TOKEN_NUMBER:
-		ok = check_number(t, err);
+		ok = check_order(s, t, err) && check_number(t, err);
 		is = 'n';
 		break;
 	case TOKEN_WORD:
 		ok = check_word(s, t, err);
 		is = 'w';
+		keep_word(s, t->text);
 		break;
 	case TOKEN_SIGN:
 		is = t->text.ptr[0];
@@ -191,4 +236,17 @@ bool strict_check(struct strict *s, const struct token *t, struct err *err)
 	}
 	s->before = is;
 	return ok;
+}
+
+bool strict_check(struct strict *s, const struct token *t, struct err *err)
+{
+	/* Behind these stands a value, or a part of one. */
+	bool is_value = s->before && strchr(t->type == TOKEN_SIGN ? "=:" : "=:([,s", s->before);
+	struct err wrong;
+
+	if (check_token(s, t, &wrong))
+		return true;
+	if (is_value && s->key[0])
+		return err_set(err, "%s: %s", s->key, wrong.text);
+	return err_set(err, "%s", wrong.text);
 }

@@ -13,15 +13,18 @@
  * Far more than any file needs. libconfig frees its tree by recursion, and looks
  * for duplicates by comparing each key with all others of its group.
  */
-enum { STRICT_DEPTH_MAX = 32, STRICT_KEYS_MAX = 20000 };
+enum { STRICT_DEPTH_MAX = 32, STRICT_KEYS_MAX = 20000, STRICT_WORD_SIZE = 64 };
 
 struct strict {
 	char before;    /* the sign that came last, or 'w', 's', 'n' for word, string and number; NUL: none */
 	unsigned depth; /* of groups, lists and arrays */
+	char open[STRICT_DEPTH_MAX]; /* the signs that opened them */
 	unsigned keys;  /* in all */
+	/* The last word, and the last one that was given a value; cut where they are longer than any key. */
+	char word[STRICT_WORD_SIZE], key[STRICT_WORD_SIZE];
 };
 
-/* False: err tells what is wrong with this token, without file and line. */
+/* False: err tells what is wrong with this token, and in the value of which key; without file and line. */
 bool strict_check(struct strict *s, const struct token *t, struct err *err);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <limits.h>
 
-enum { SUGGEST_WORD_MAX = 63 };
+enum { SUGGEST_WORD_MAX = 63, SUGGEST_PREFIX_MIN = 3 };
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)
 {
@@ -44,12 +44,14 @@ void suggest_init(struct suggest *s, const char *word)
 	*s = (struct suggest){ .word = word, .best_distance = UINT_MAX };
 }
 
-/* Near enough: a third of the letters may be wrong, and one always. */
+/* Near enough: a third of the letters may be wrong, and one always; or it was cut short ("warn"). */
 void suggest_offer(struct suggest *s, const char *candidate)
 {
 	unsigned distance = suggest_distance(s->word, candidate);
 	unsigned most = (unsigned)strlen(candidate) / 3;
 
+	if (strlen(s->word) >= SUGGEST_PREFIX_MIN && span_istarts(span_str(candidate), span_str(s->word)))
+		most = distance;
 	if (distance <= (most ? most : 1) && distance < s->best_distance) {
 		s->best = candidate;
 		s->best_distance = distance;

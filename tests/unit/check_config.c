@@ -1,0 +1,560 @@
+/*
+ * The configuration as a whole: files that are taken, with the values that come
+ * of them; files that are refused, with file, line and reason; warnings; the
+ * dump; and running out of memory anywhere on the way.
+ */
+#include "conf/config.h"
+#include "conf/dump.h"
+#include "fail_malloc.h"
+#include "temp_dir.h"
+#include "unit.h"
+
+/* Three lines that every good file needs; what a test adds begins on line 4. */
+#define BASE                                                                                       \
+	"hostname = \"mx.example.org\"; domains = ( \"example.org\" ); postmaster = \"anna@example.org\";\n" \
+	"backends = { inbox = { type = \"maildir\"; path = \"/mail/%d/%n\"; }; };\n"                \
+	"listeners = ( { listen = \"[::]:25\"; } );\n"
+#define FIRST "hostname = \"mx.example.org\"; domains = ( \"example.org\" ); postmaster = \"anna@example.org\";\n"
+#define INBOX "backends = { inbox = { type = \"maildir\"; path = \"/mail/%d/%n\"; }; };\n"
+#define PORT25 "listeners = ( { listen = \"[::]:25\"; } );\n"
+
+static struct config *read_good(const char *text)
+{
+	struct err err = { "" };
+	struct config *config = config_read_text("t", span_str(text), &err);
+
+	ck_assert_msg(config != NULL, "%s", err.text);
+	return config;
+}
+
+static const struct {
+	const char *text, *error;
+} refused[] = {
+	/* What must be there. */
+	{ "", "t: there are no backends" },
+	{ FIRST INBOX, "t: there are no listeners" },
+	{ FIRST PORT25, "t: there are no backends" },
+	{ FIRST INBOX "listeners = ( );", "t: there are no listeners" },
+	{ FIRST PORT25 "backends = { };", "t: there are no backends" },
+	{ FIRST INBOX "listeners = ( { timeout = 5; } );", "t:3: the key \"listen\" is missing in this listener" },
+	{ BASE "routes = ( { domain = \"x.org\"; } );", "t:4: the key \"backend\" is missing in this route" },
+	{ FIRST PORT25 "backends = {\n a = { path = \"/x\"; }; };", "t:4: the key \"type\" is missing in backend \"a\"" },
+	{ FIRST PORT25 "backends = {\n a = { type = \"maildir\"; }; };",
+	  "t:4: the key \"path\" is missing in backend \"a\" of type \"maildir\"" },
+	{ FIRST PORT25 "backends = { a = { type = \"null\";\n path = \"/x\"; }; };",
+	  "t:4: the key \"path\" does not go with a backend of type \"null\"" },
+	{ FIRST PORT25 "backends = { a = { type = \"null\"; }; b = { type = \"null\"; }; };",
+	  "t: there are several backends, but no routes" },
+	/* Keys. */
+	{ BASE "\nlisteners = ( );", "t:5: the key \"listeners\" is given twice" },
+	{ BASE "timeout = 5; timeout = 6;", "t:4: a key stands here that was given before" },
+	{ BASE "hostnam = 5;", "t:4: unknown key \"hostnam\" at top level, did you mean \"hostname\"?" },
+	{ BASE "xyzzy = 5;", "t:4: unknown key \"xyzzy\" at top level" },
+	{ BASE "listen = \"*:25\";", "t:4: the key \"listen\" does not go at top level, but in listeners" },
+	{ FIRST INBOX "listeners = ( { lissten = \"*:25\"; } );",
+	  "t:3: unknown key \"lissten\" in listeners, did you mean \"listen\"?" },
+	{ FIRST INBOX "listeners = ( { listen = \"*:25\";\n hostname = \"x\"; } );",
+	  "t:4: the key \"hostname\" does not go in listeners, but at top level" },
+	{ FIRST PORT25 "backends = { a = { type = \"null\"; pth = 1; }; };",
+	  "t:3: unknown key \"pth\" in backends, did you mean \"path\"?" },
+	{ BASE "routes = ( { domian = \"a\"; } );", "t:4: unknown key \"domian\" in routes, did you mean \"domain\"?" },
+	/* Types. */
+	{ BASE "timeout = true;", "t:4: timeout: must be a whole number, or a string with a unit, not true or false" },
+	{ BASE "timeout = 1.5;", "t:4: timeout: must be a whole number" },
+	{ BASE "timeout = ( 5 );", "t:4: timeout: must be a whole number, or a string with a unit, not a list" },
+	{ BASE "log_level = 3;", "t:4: log_level: must be a string in quotes, not a number" },
+	{ "hostname = 5;", "t:1: hostname: must be a string in quotes, not a number" },
+	{ "domains = \"example.org\";", "t:1: domains: must be a list such as ( \"example.org\" ), not a string" },
+	{ "domains = ( \"a.org\",\n 5 );", "t:2: domains: must be a string in quotes, not a number" },
+	{ "domains = { a = 1; };", "t:1: domains: must be a list" },
+	{ FIRST INBOX "listeners = { listen = \"*:25\"; };", "t:3: listeners: must be a list of groups" },
+	{ FIRST INBOX "listeners = ( \"*:25\" );", "t:3: a listener must be a group { }, not a string" },
+	{ FIRST INBOX "listeners = 5;", "t:3: listeners: must be a list of groups" },
+	{ FIRST PORT25 "backends = ( );", "t:3: backends: must be a group of named groups" },
+	{ FIRST PORT25 "backends = { a = \"maildir\"; };", "t:3: a backend must be a group { }, not a string" },
+	{ BASE "routes = { };", "t:4: routes: must be a list of groups" },
+	{ BASE "routes = ( \"inbox\" );", "t:4: a route must be a group { }, not a string" },
+	/* Numbers. */
+	{ BASE "timeout = 0;", "t:4: timeout: 0 is out of range; it may be from 1s to 7d" },
+	{ BASE "timeout = -1;", "t:4: timeout: -1 is out of range; it may be from 1s to 7d" },
+	{ BASE "timeout = \"8d\";", "t:4: timeout: \"8d\" is out of range; it may be from 1s to 7d" },
+	{ BASE "timeout = 604801;", "t:4: timeout: 604801 is out of range" },
+	{ BASE "timeout = 4294967297L;", "t:4: timeout: 4294967297 is out of range" },
+	{ BASE "timeout = \"5M\";", "t:4: timeout: \"5M\" is not a time; write \"20m\"" },
+	{ BASE "timeout = \"\";", "t:4: timeout: \"\" is not a time" },
+	{ BASE "timeout = \"-5\";", "t:4: timeout: \"-5\" is not a time" },
+	{ BASE "timeout = \"unlimited\";", "t:4: timeout: \"unlimited\" is not a time" },
+	{ BASE "max_message_size = 1023;", "t:4: max_message_size: 1023 is out of range; it may be from 1K to 1T" },
+	{ BASE "max_message_size = \"2T\";", "t:4: max_message_size: \"2T\" is out of range; it may be from 1K to 1T" },
+	{ BASE "max_message_size = \"50MB\";", "t:4: max_message_size: \"50MB\" is not a size; write \"50M\"" },
+	{ BASE "max_message_size = 5000000000;", "t:4: max_message_size: 5000000000 does not fit into 32 bits" },
+	{ BASE "max_command_line = 511;", "t:4: max_command_line: 511 is out of range; it may be from 512 to 64K" },
+	{ BASE "maxnotimpl = 0;",
+	  "t:4: maxnotimpl: 0 is out of range; it may be from 1 to 1000000, or \"unlimited\"" },
+	{ BASE "maxnotimpl = \"none\";", "t:4: maxnotimpl: \"none\" is not a number or \"unlimited\"" },
+	{ BASE "disk_threads = 257;", "t:4: disk_threads: 257 is out of range; it may be from 1 to 256" },
+	{ BASE "max_recipients = 0;", "t:4: max_recipients: 0 is out of range" },
+	/* Strings. */
+	{ "hostname = \"mx_1.example.org\";", "t:1: hostname: \"mx_1.example.org\" is no valid host name" },
+	{ "hostname = \"192.0.2.1\";", "t:1: hostname: \"192.0.2.1\" looks like an IP address" },
+	{ "hostname = \"\";", "t:1: hostname: \"\" is empty" },
+	{ "hostname = \"mx\\nx\";", "t:1: hostname: must not contain a line break" },
+	{ "hostname = \"mx\\x0ax\";", "t:1: hostname: must not contain a line break" },
+	{ "hostname = \"mx\\x00x\";", "t:1: hostname: \\x00: control bytes are refused in strings" },
+	{ "postmaster = \"anna\";", "t:1: postmaster: \"anna\" is no mail address" },
+	{ "domains = ( \"a..b\" );", "t:1: domains: \"a..b\" is no valid domain name" },
+	{ BASE "smtpgreeting = \"a\\n\\nb\";", "t:4: smtpgreeting: \"a\" has an empty line" },
+	{ BASE "smtpgreeting = \"m\xc3\xbcller\";", "t:4: smtpgreeting: \"m\xc3\xbcller\" may hold only printable ASCII" },
+	{ BASE "log_level = \"warn\";", "t:4: log_level: \"warn\" is none of \"error\", \"warning\", \"notice\", \"info\", "
+					"\"debug\"; did you mean \"warning\"?" },
+	{ FIRST INBOX "listeners = ( { listen = \"25\"; } );", "t:3: listen: \"25\" has no port" },
+	{ FIRST INBOX "listeners = ( { listen = \"mx:25\"; } );", "t:3: listen: \"mx:25\" is not an address and port" },
+	{ FIRST PORT25 "backends = { a = { type = \"maildr\"; }; };",
+	  "t:3: type: \"maildr\" is none of \"maildir\", \"null\"; did you mean \"maildir\"?" },
+	{ FIRST PORT25 "backends = { a = { type = \"maildir\"; path = \"mail/%n\"; }; };",
+	  "t:3: path: \"mail/%n\" is not an absolute path" },
+	{ FIRST PORT25 "backends = { a = { type = \"maildir\"; path = \"/mail/%z\"; }; };",
+	  "t:3: path: \"/mail/%z\" has a % that means nothing" },
+	/* Parts that do not go together. */
+	{ BASE "routes = ( { backend = \"inbx\"; } );", "t:4: backend: there is no backend \"inbx\", did you mean \"inbox\"?" },
+	{ BASE "routes = ( { backend = \"zzz\"; } );", "t:4: backend: there is no backend \"zzz\"" },
+	{ "domains = ( \"a.org\", \"b.org\",\n \"A.org\" );" INBOX PORT25, "t:2: domains: \"a.org\" is given twice" },
+	{ FIRST INBOX "listeners = ( { listen = \"*:25\"; },\n { listen = \"[::]:25\"; } );",
+	  "t:4: listen: \"[::]:25\" is the address of another listener too" },
+	{ BASE "spool_memory = \"10M\";", "t:4: spool_memory (10M) is less than max_message_size (50M) of the listener [::]:25" },
+	{ BASE "max_message_size = \"1G\";", "t:3: spool_memory (256M) is less than max_message_size (1G)" },
+	{ FIRST INBOX "listeners = ( { listen = \"*:25\"; },\n { listen = \"*:26\"; max_message_size = \"1G\"; } );",
+	  "t:4: spool_memory (256M) is less than max_message_size (1G) of the listener *:26" },
+	/* Syntax. */
+	{ "hostname \"x\";", "t:1: \"=\" is missing behind \"hostname\"" },
+	{ "hostname = \"x\" );", "t:1: \")\" closes nothing" },
+	{ "hostname = \"x\" = 5;", "t:1: syntax error" },
+	{ "{ }", "t:1: syntax error" },
+	{ "a = [ 1, \"x\" ];", "t:1: mismatched element type in array" },
+};
+
+START_TEST(mistakes_are_told_with_file_line_and_key)
+{
+	struct err err = { "" };
+	struct config *config = config_read_text("t", span_str(refused[_i].text), &err);
+
+	ck_assert_msg(config == NULL, "taken: %s", refused[_i].text);
+	ck_assert_msg(strncmp(err.text, refused[_i].error, strlen(refused[_i].error)) == 0, "%s\nis not\n%s", err.text,
+		      refused[_i].error);
+	ck_assert_ptr_null(strchr(err.text, '\n'));
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	const char *warnings; /* joined with '|' */
+} warned[] = {
+	{ BASE, "" },
+	{ BASE "routes = ( { domain = \"example.org\"; backend = \"inbox\"; }, { backend = \"inbox\"; } );", "" },
+	{ "hostname = \"mx\"; domains = ( \"a.org\" );" INBOX PORT25,
+	  "t: postmaster is not given, but RFC 5321 wants mail for postmaster to arrive" },
+	{ "hostname = \"mx\"; postmaster = \"a@a.org\";" INBOX PORT25,
+	  "t: domains is empty, so every recipient is refused|t:1: postmaster: \"a@a.org\" is in none of our domains" },
+	{ "hostname = \"mx\"; postmaster = \"a@A.org\"; domains = ( \"a.ORG\" );" INBOX PORT25, "" },
+	{ BASE "routes = ( { backend = \"inbox\"; },\n{ domain = \"example.org\"; backend = \"inbox\"; } );",
+	  "t:5: this route is never reached: the one at t:4 takes all that it would" },
+	{ BASE "routes = ( { domain = \"example.org\"; backend = \"inbox\"; },\n"
+	       "{ domain = \"EXAMPLE.org\"; backend = \"inbox\"; } );",
+	  "t:5: this route is never reached: the one at t:4 takes all that it would" },
+	{ BASE "routes = ( { domain = \"b.org\"; backend = \"inbox\"; } );",
+	  "t:1: domains: no route takes recipients in \"example.org\"|"
+	  "t:1: postmaster: no route takes \"anna@example.org\"|"
+	  "t:4: this route is never reached: \"b.org\" is not in domains" },
+	{ FIRST PORT25 "backends = { a = { type = \"null\"; };\nb = { type = \"null\"; }; };"
+		       "routes = ( { backend = \"a\"; } );",
+	  "t:4: no route leads to the backend \"b\"" },
+	{ BASE "max_recipients = 99;", "t:4: max_recipients is less than 100, the least that RFC 5321 allows" },
+	{ FIRST INBOX "\nlisteners = ( { listen = \"*:25\"; max_recipients = 5; } );",
+	  "t:4: max_recipients is less than 100, the least that RFC 5321 allows" },
+};
+
+START_TEST(what_is_hardly_meant_is_warned_of)
+{
+	struct config *config = read_good(warned[_i].text);
+	struct buf all = { 0 };
+
+	for (size_t i = 0; i < config->warning_count; i++)
+		ck_assert((i == 0 || buf_add_str(&all, "|")) && buf_add_str(&all, config->warnings[i]));
+	ASSERT_BUF_EQ(&all, warned[_i].warnings);
+	buf_fini(&all);
+	config_put(&config);
+}
+END_TEST
+
+START_TEST(a_machine_name_without_a_dot_is_taken_with_a_warning)
+{
+	char name[256] = "";
+	struct config *config = read_good("domains = ( \"a.org\" ); postmaster = \"a@a.org\";" INBOX PORT25);
+
+	ck_assert_int_eq(gethostname(name, sizeof(name) - 1), 0);
+	ck_assert_str_eq(config->hostname, name);
+	ck_assert_uint_eq(config->warning_count, strchr(name, '.') ? 0 : 1);
+	config_put(&config);
+}
+END_TEST
+
+START_TEST(what_is_not_given_has_its_default)
+{
+	struct config *config = read_good(BASE);
+	const struct session_config *s = &config->session;
+
+	ck_assert_uint_eq(config->references, 1);
+	ck_assert_str_eq(config->file, "t");
+	ck_assert_uint_eq(config->max_sessions, 1000);
+	ck_assert_uint_eq(config->max_sessions_per_client, 100);
+	ck_assert_uint_eq(config->spool_memory, 256 << 20);
+	ck_assert_uint_eq(config->disk_threads, 16);
+	ck_assert_uint_eq(config->listen_backlog, 1024);
+	ck_assert_int_eq(config->log_level, LOG_LEVEL_INFO);
+	ck_assert_ptr_null(s->smtpgreeting);
+	ck_assert_uint_eq(s->max_message_size, 50 << 20);
+	ck_assert_uint_eq(s->max_header_size, 1 << 20);
+	ck_assert_uint_eq(s->max_hops, 100);
+	ck_assert_uint_eq(s->max_command_line, 2048);
+	ck_assert_uint_eq(s->max_recipients, 1000);
+	ck_assert_uint_eq(s->max_messages, 10000);
+	ck_assert_uint_eq(s->max_errors, 20);
+	ck_assert_uint_eq(s->maxnotimpl, 0);
+	ck_assert_uint_eq(s->timeout_s, 1200);
+	ck_assert_uint_eq(s->session_timeout_s, 86400);
+	ck_assert_int_eq(memcmp(s, &config->listeners[0].session, sizeof(*s)), 0);
+	config_put(&config);
+	ck_assert_ptr_null(config);
+}
+END_TEST
+
+START_TEST(one_backend_needs_no_routes)
+{
+	struct config *config = read_good(BASE);
+
+	ck_assert_uint_eq(config->route_count, 1);
+	ck_assert_ptr_null(config->routes[0].domain);
+	ck_assert_ptr_eq(config->routes[0].backend, &config->backends[0]);
+	config_put(&config);
+}
+END_TEST
+
+START_TEST(values_arrive_where_they_belong)
+{
+	struct config *config = read_good(
+		"hostname = \"MX.example.org\"; domains = [ \"B.org\", \"a.ORG\" ]; postmaster = \"Anna@B.org\";\n"
+		"routes = ( { domain = \"A.org\"; backend = \"two\"; }, { backend = \"one\"; } );\n"
+		"backends = { one = { type = \"maildir\"; path = \"/m\\\"/%u\"; }; two = { type = \"null\"; }; };\n"
+		"listeners = ( { listen = \"192.0.2.1:25\"; },\n { listen = \"*:0\"; } );\n"
+		"max_sessions = 010; max_sessions_per_client = 0x10; spool_memory = 6000000000L; log_level = \"debug\";\n"
+		"max_message_size = \"5g\"; maxnotimpl = 3; timeout = \"1h\"; smtpgreeting = \"a \" \"b\\nc\";\n");
+
+	ck_assert_str_eq(config->hostname, "MX.example.org");
+	ck_assert_uint_eq(config->domain_count, 2);
+	ck_assert_str_eq(config->domains[0], "b.org");
+	ck_assert_str_eq(config->domains[1], "a.org");
+	ck_assert_str_eq(config->postmaster, "Anna@B.org");
+	ck_assert_uint_eq(config->route_count, 2);
+	ck_assert_str_eq(config->routes[0].domain, "a.org");
+	ck_assert_str_eq(config->routes[0].backend->name, "two");
+	ck_assert_str_eq(config->routes[1].backend->name, "one");
+	ck_assert_uint_eq(config->backend_count, 2);
+	ck_assert_int_eq(config->backends[0].type, BACKEND_MAILDIR);
+	ck_assert_str_eq(config->backends[0].path, "/m\"/%u");
+	ck_assert_int_eq(config->backends[1].type, BACKEND_NULL);
+	ck_assert_ptr_null(config->backends[1].path);
+	ck_assert_uint_eq(config->listener_count, 2);
+	ck_assert_str_eq(config->listeners[0].listen, "192.0.2.1:25");
+	ck_assert_uint_eq(config->listeners[0].addr.family, ADDR_IPV4);
+	ck_assert_uint_eq(config->listeners[0].addr.port, 25);
+	ck_assert_int_eq(config->listeners[0].place.line, 4);
+	ck_assert_int_eq(config->listeners[1].place.line, 5);
+	ck_assert_uint_eq(config->max_sessions, 10); /* decimal, whatever it looks like */
+	ck_assert_uint_eq(config->max_sessions_per_client, 16);
+	ck_assert_uint_eq(config->spool_memory, UINT64_C(6000000000));
+	ck_assert_int_eq(config->log_level, LOG_LEVEL_DEBUG);
+	ck_assert_uint_eq(config->session.max_message_size, UINT64_C(5) << 30);
+	ck_assert_uint_eq(config->session.maxnotimpl, 3);
+	ck_assert_uint_eq(config->session.timeout_s, 3600);
+	ck_assert_str_eq(config->session.smtpgreeting, "a b\nc");
+	config_put(&config);
+}
+END_TEST
+
+START_TEST(a_key_in_a_listener_wins_there_only)
+{
+	struct config *config = read_good(FIRST INBOX
+		"listeners = ( { listen = \"*:25\"; timeout = 7; maxnotimpl = \"unlimited\"; }, { listen = \"*:26\"; } );\n"
+		"timeout = 60; max_hops = 5; maxnotimpl = 2;\n");
+
+	ck_assert_uint_eq(config->session.timeout_s, 60);
+	ck_assert_uint_eq(config->listeners[0].session.timeout_s, 7);
+	ck_assert_uint_eq(config->listeners[0].session.maxnotimpl, 0);
+	ck_assert_uint_eq(config->listeners[1].session.timeout_s, 60);
+	ck_assert_uint_eq(config->listeners[1].session.maxnotimpl, 2);
+	ck_assert_uint_eq(config->listeners[0].session.max_hops, 5);
+	config_put(&config);
+}
+END_TEST
+
+START_TEST(several_listeners_may_let_the_kernel_choose_a_port)
+{
+	struct config *config = read_good(FIRST INBOX
+		"listeners = ( { listen = \"127.0.0.1:0\"; }, { listen = \"127.0.0.1:0\"; }, { listen = \"127.0.0.1:25\"; },"
+		" { listen = \"127.0.0.2:25\"; }, { listen = \"127.0.0.1:26\"; }, { listen = \"[::1]:25\"; } );\n");
+
+	ck_assert_uint_eq(config->listener_count, 6);
+	config_put(&config);
+}
+END_TEST
+
+START_TEST(the_last_reference_frees)
+{
+	struct config *config = read_good(BASE), *other = config_get(config);
+
+	config_put(&config);
+	ck_assert_str_eq(other->hostname, "mx.example.org");
+	config_put(&other);
+	config_put(&other);
+}
+END_TEST
+
+START_TEST(too_many_domains_are_refused)
+{
+	struct buf text = { 0 };
+	struct err err;
+
+	ck_assert(buf_add_str(&text, "domains = ( "));
+	for (uint64_t i = 0; i <= 10000; i++)
+		ck_assert(buf_add_str(&text, i ? ", \"" : "\"") && buf_add_u64(&text, i) && buf_add_str(&text, "\""));
+	ck_assert(buf_add_str(&text, " );"));
+	ck_assert_ptr_null(config_read_text("t", buf_span(&text), &err));
+	ck_assert_str_eq(err.text, "t:1: domains: more than 10000");
+	buf_fini(&text);
+}
+END_TEST
+
+START_TEST(too_many_keys_are_refused)
+{
+	struct buf text = { 0 };
+	struct err err;
+
+	for (uint64_t i = 0; i <= 20000; i++)
+		ck_assert(buf_add_str(&text, "k") && buf_add_u64(&text, i) && buf_add_str(&text, "=1;\n"));
+	ck_assert_ptr_null(config_read_text("t", buf_span(&text), &err));
+	ck_assert_str_eq(err.text, "t:20001: more than 20000 keys");
+	buf_fini(&text);
+}
+END_TEST
+
+/* ---- files ---- */
+
+static void write_file(const struct temp_dir *dir, const char *name, const char *text)
+{
+	char path[512];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s/%s", dir->path, name);
+	out = fopen(path, "wb");
+	ck_assert_ptr_nonnull(out);
+	ck_assert_int_ge(fputs(text, out), 0);
+	ck_assert_int_eq(fclose(out), 0);
+}
+
+START_TEST(mistakes_in_an_included_file_are_told_with_its_name_and_line)
+{
+	char path[512], expected[1100];
+	struct temp_dir dir;
+	struct err err;
+
+	temp_dir_init(&dir);
+	snprintf(path, sizeof(path), "%s/main.conf", dir.path);
+	write_file(&dir, "main.conf", FIRST "@include \"more.conf\"\n" INBOX "xyzzy = 1;\n");
+	write_file(&dir, "more.conf", "\n" PORT25 "timeout = 5;\n");
+	ck_assert_ptr_null(config_read(path, &err));
+	snprintf(expected, sizeof(expected), "%s:4: unknown key \"xyzzy\" at top level", path);
+	ck_assert_str_eq(err.text, expected);
+	write_file(&dir, "more.conf", "\n" PORT25 "timeout = 0;\n");
+	write_file(&dir, "main.conf", FIRST "@include \"more.conf\"\n" INBOX);
+	ck_assert_ptr_null(config_read(path, &err));
+	snprintf(expected, sizeof(expected), "%s/more.conf:3: timeout: 0 is out of range", dir.path);
+	ck_assert_msg(strncmp(err.text, expected, strlen(expected)) == 0, "%s", err.text);
+	write_file(&dir, "more.conf", "\n" PORT25 "\n\nfoo bar\n");
+	ck_assert_ptr_null(config_read(path, &err));
+	snprintf(expected, sizeof(expected), "%s/more.conf:5: syntax error", dir.path);
+	ck_assert_str_eq(err.text, expected);
+	temp_dir_fini(&dir);
+}
+END_TEST
+
+START_TEST(a_directory_can_not_end_the_process)
+{
+	struct temp_dir dir;
+	struct err err;
+	char path[512], expected[1100];
+
+	temp_dir_init(&dir);
+	snprintf(path, sizeof(path), "%s/main.conf", dir.path);
+	write_file(&dir, "main.conf", BASE "@include \".\"\n");
+	ck_assert_ptr_null(config_read(path, &err));
+	snprintf(expected, sizeof(expected), "%s:4: %s/.: is not a regular file", path, dir.path);
+	ck_assert_str_eq(err.text, expected);
+	ck_assert_ptr_null(config_read(dir.path, &err));
+	temp_dir_fini(&dir);
+}
+END_TEST
+
+START_TEST(reading_leaves_no_descriptor_behind)
+{
+	struct temp_dir dir;
+	struct config *config;
+	struct err err;
+	unsigned before = open_descriptors();
+	char path[512];
+
+	temp_dir_init(&dir);
+	snprintf(path, sizeof(path), "%s/main.conf", dir.path);
+	write_file(&dir, "more.conf", PORT25);
+	write_file(&dir, "main.conf", FIRST "@include \"more.conf\"\n" INBOX);
+	config = config_read(path, &err);
+	ck_assert_ptr_nonnull(config);
+	config_put(&config);
+	write_file(&dir, "more.conf", "=");
+	ck_assert_ptr_null(config_read(path, &err));
+	write_file(&dir, "main.conf", "@include \".\"\n");
+	ck_assert_ptr_null(config_read(path, &err));
+	ck_assert_uint_eq(open_descriptors(), before);
+	temp_dir_fini(&dir);
+}
+END_TEST
+
+/* ---- dump ---- */
+
+/* The caller frees it. */
+static char *dump(const struct config *config)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	ck_assert_ptr_nonnull(out);
+	ck_assert(config_dump(config, out));
+	ck_assert_int_eq(fclose(out), 0);
+	return text;
+}
+
+static const char *const dumped[] = {
+	BASE,
+	BASE "spool_memory = 6000000001L; max_message_size = 2147483649L; smtpgreeting = \"a \\\"q\\\" \\\\ \\nb\";",
+	"hostname = \"mx\";" INBOX PORT25,
+	FIRST "backends = { one = { type = \"null\"; }; two = { type = \"maildir\"; path = \"/a\\\\b/%%/%n\"; }; };"
+	      "routes = ( { domain = \"example.org\"; backend = \"two\"; }, { backend = \"one\"; } );"
+	      "listeners = ( { listen = \"*:25\"; maxnotimpl = 5; }, { listen = \"127.0.0.1:0\"; timeout = 61; } );"
+	      "log_level = \"error\";",
+};
+
+START_TEST(a_dump_reads_back_as_the_same_configuration)
+{
+	struct config *config = read_good(dumped[_i]);
+	char *first = dump(config), *second;
+
+	config_put(&config);
+	config = read_good(first);
+	second = dump(config);
+	config_put(&config);
+	ck_assert_str_eq(first, second);
+	free(first);
+	free(second);
+}
+END_TEST
+
+START_TEST(a_dump_has_every_key_with_its_value)
+{
+	static const char *const lines[] = {
+		"hostname = \"mx.example.org\";\n", "domains = ( \"example.org\" );\n", "\npostmaster = \"anna@example.org\";\n",
+		"\nmax_sessions = 1000;\n", "\nspool_memory = \"256M\";\n", "\nlog_level = \"info\";\n",
+		"\nsmtpgreeting = \"mx.example.org smtpfrontd\";\n", "\nmaxnotimpl = \"unlimited\";\n",
+		"\ntimeout = \"20m\";\n", "\n\t\ttimeout = \"90s\";\n", "\n\t\tlisten = \"*:25\";\n",
+		"\n\tinbox = {\n\t\ttype = \"maildir\";\n\t\tpath = \"/mail/%d/%n\";\n\t};\n",
+		"\nroutes = (\n\t{\n\t\tbackend = \"inbox\";\n\t}\n);\n",
+	};
+	struct config *config = read_good(FIRST INBOX "listeners = ( { listen = \"*:25\"; timeout = 90; } );");
+	char *text = dump(config);
+
+	for (int i = 0; i < ROWS(lines); i++)
+		ck_assert_msg(strstr(text, lines[i]) != NULL, "%s is not in\n%s", lines[i], text);
+	free(text);
+	config_put(&config);
+}
+END_TEST
+
+START_TEST(a_dump_that_can_not_be_written_is_told)
+{
+	struct config *config = read_good(BASE);
+	FILE *out = fopen("/dev/full", "w");
+
+	ck_assert_ptr_nonnull(out);
+	ck_assert(!config_dump(config, out));
+	fclose(out);
+	config_put(&config);
+}
+END_TEST
+
+/* ---- memory ---- */
+
+START_TEST(running_out_of_memory_is_an_error_like_others)
+{
+	struct config *config = NULL;
+	struct temp_dir dir;
+	unsigned long n = 0;
+	char path[512];
+
+	temp_dir_init(&dir);
+	snprintf(path, sizeof(path), "%s/main.conf", dir.path);
+	write_file(&dir, "more.conf", PORT25);
+	/* Long enough for the text and the arena to grow, and something to warn of. */
+	write_file(&dir, "main.conf",
+		   "domains = ( \"a.example.org\", \"b.example.org\", \"c.example.org\" );\n@include \"more.conf\"\n" INBOX
+		   "routes = ( { domain = \"a.example.org\"; backend = \"inbox\"; } );\n"
+		   "smtpgreeting = \"mx.example.org is at your service and wishes you a nice day\";\n");
+	for (bool has_failed = true; has_failed; n++) {
+		struct err err = { "" };
+
+		fail_malloc_at(n + 1);
+		config = config_read(path, &err);
+		has_failed = fail_malloc_stop();
+		ck_assert(has_failed == (config == NULL));
+		ck_assert_msg(config || strstr(err.text, "out of memory"), "%s", err.text);
+	}
+	ck_assert_uint_gt(n, 5);
+	config_put(&config);
+	temp_dir_fini(&dir);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("config");
+	TCase *tcase = tcase_create("config");
+
+	ADD_ROWS(tcase, mistakes_are_told_with_file_line_and_key, refused);
+	ADD_ROWS(tcase, what_is_hardly_meant_is_warned_of, warned);
+	tcase_add_test(tcase, a_machine_name_without_a_dot_is_taken_with_a_warning);
+	tcase_add_test(tcase, what_is_not_given_has_its_default);
+	tcase_add_test(tcase, one_backend_needs_no_routes);
+	tcase_add_test(tcase, values_arrive_where_they_belong);
+	tcase_add_test(tcase, a_key_in_a_listener_wins_there_only);
+	tcase_add_test(tcase, several_listeners_may_let_the_kernel_choose_a_port);
+	tcase_add_test(tcase, the_last_reference_frees);
+	tcase_add_test(tcase, too_many_domains_are_refused);
+	tcase_add_test(tcase, too_many_keys_are_refused);
+	tcase_add_test(tcase, mistakes_in_an_included_file_are_told_with_its_name_and_line);
+	tcase_add_test(tcase, a_directory_can_not_end_the_process);
+	tcase_add_test(tcase, reading_leaves_no_descriptor_behind);
+	ADD_ROWS(tcase, a_dump_reads_back_as_the_same_configuration, dumped);
+	tcase_add_test(tcase, a_dump_has_every_key_with_its_value);
+	tcase_add_test(tcase, a_dump_that_can_not_be_written_is_told);
+	tcase_add_test(tcase, running_out_of_memory_is_an_error_like_others);
+	suite_add_tcase(suite, tcase);
+	return unit_main(suite);
+}
