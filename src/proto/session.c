@@ -357,13 +357,15 @@ static bool is_line_end_right(struct smtp_session *s, bool has_cr)
 static enum session_step take_line(struct smtp_session *s, struct span line, struct smtp_event *event)
 {
 	bool has_cr = line.len && line.ptr[line.len - 1] == '\r';
+	bool is_overlong = line.len - has_cr > s->options->max_command_line;
 
 	if (!is_line_end_right(s, has_cr)) {
 		s->stage = "command";
-		return session_answer_and_close(s, SMTP_REPLY_BARE_LF, line, event);
+		/* What is too long is told in no case, because it may have been thrown away already. */
+		return session_answer_and_close(s, SMTP_REPLY_BARE_LF, is_overlong ? SPAN_LITERAL("") : line, event);
 	}
 	line = span_head(line, line.len - has_cr);
-	if (line.len > s->options->max_command_line)
+	if (is_overlong)
 		return answer_overlong(s, event);
 	return session_handle_command(s, line, event);
 }
