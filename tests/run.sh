@@ -146,8 +146,8 @@ integration() {
 	local report=$logs/integration.xml p=0 f=0 s=0
 	rm -f "$report"
 	(cd "$top" && SMTPFRONTD=$top/build-asan/smtpfrontd PYTHONDONTWRITEBYTECODE=1 LONG=$long \
-		timeout "$1" /usr/bin/python3 -m pytest -p no:cacheprovider -n $((jobs + 1)) --dist worksteal -q -rfEs \
-		--durations=5 --tb=short --junitxml="$report" tests/integration </dev/null)
+		timeout -s INT -k 30 "$1" /usr/bin/python3 -m pytest -p no:cacheprovider -n $((jobs + 1)) -q -rfEs \
+		--durations=5 --maxfail=25 --tb=short --junitxml="$report" tests/integration </dev/null)
 	read -r p f s < <(/usr/bin/python3 - "$report" <<-'PYTHON'
 		import sys
 		import xml.etree.ElementTree as tree
