@@ -10,6 +10,8 @@ enum dot_state {
 	AT_LINE,   /* behind the session's own line end, or at the begin */
 	AFTER_DOT, /* and a dot came, which is held back */
 	AFTER_DOT_CR,
+	AFTER_LINE_CR,     /* LINE_ENDING_ANY: a CR came at the begin of a line */
+	AFTER_LINE_CR_DOT, /* and a dot behind it; both are held back */
 	IN_TEXT,
 	AFTER_CR, /* in text; the CR is held back */
 };
@@ -22,6 +24,7 @@ enum bare_line {
 };
 
 static const struct span lone_cr = { "\r", 1 };
+static const struct span lone_cr_and_dot = { "\r.", 2 };
 
 void dot_decoder_init(struct dot_decoder *d, enum line_ending line_ending)
 {
@@ -53,7 +56,8 @@ static void note_line_end(struct dot_decoder *d, bool is_bare)
  */
 static bool goes_on_behind_line(struct dot_decoder *d, struct span in, size_t at)
 {
-	bool goes_on = at + 1 < in.len && in.ptr[at + 1] != '.';
+	bool may_be_cr = d->line_ending == LINE_ENDING_ANY;
+	bool goes_on = at + 1 < in.len && in.ptr[at + 1] != '.' && !(may_be_cr && in.ptr[at + 1] == '\r');
 
 	d->state = goes_on ? IN_TEXT : AT_LINE;
 	return goes_on;
@@ -125,13 +129,11 @@ static size_t take_after_cr(struct dot_decoder *d, struct span in, struct span *
 /* The byte behind a dot at the begin of a line: the end of data, or the dot was stuffing. */
 static size_t take_after_dot(struct dot_decoder *d, struct span in, bool *is_end)
 {
-	bool is_crlf = d->line_ending == LINE_ENDING_CRLF;
-
-	if (in.ptr[0] == '\n' && !is_crlf) {
+	if (in.ptr[0] == '\n' && d->line_ending != LINE_ENDING_CRLF) {
 		*is_end = true;
 		return 1;
 	}
-	if (in.ptr[0] == '\r' && is_crlf) {
+	if (in.ptr[0] == '\r' && d->line_ending != LINE_ENDING_LF) {
 		d->state = AFTER_DOT_CR;
 		return 1;
 	}
@@ -155,18 +157,51 @@ static size_t take_after_dot_cr(struct dot_decoder *d, struct span in, struct sp
 	return 0;
 }
 
+/* LINE_ENDING_ANY: the byte behind a CR at the begin of a line; a dot may be the end of data all the same. */
+static size_t take_after_line_cr(struct dot_decoder *d, struct span in, struct span *content)
+{
+	if (in.ptr[0] != '.')
+		return take_after_cr(d, in, content);
+	d->state = AFTER_LINE_CR_DOT;
+	return 1;
+}
+
+static size_t take_after_line_cr_dot(struct dot_decoder *d, struct span in, struct span *content, bool *is_end)
+{
+	if (in.ptr[0] == '\n') {
+		*is_end = true;
+		return 1;
+	}
+	d->has_lone_cr = true;
+	d->state = IN_TEXT;
+	*content = lone_cr_and_dot;
+	return 0;
+}
+
+static size_t take_at_line(struct dot_decoder *d, struct span in, struct span *content)
+{
+	if (in.ptr[0] == '.')
+		d->state = AFTER_DOT;
+	else if (in.ptr[0] == '\r' && d->line_ending == LINE_ENDING_ANY)
+		d->state = AFTER_LINE_CR;
+	else
+		return take_text(d, in, 0, content);
+	return 1;
+}
+
 static size_t take_step(struct dot_decoder *d, struct span in, struct span *content, bool *is_end)
 {
 	switch ((enum dot_state)d->state) {
 	case AT_LINE:
-		if (in.ptr[0] != '.')
-			return take_text(d, in, 0, content);
-		d->state = AFTER_DOT;
-		return 1;
+		return take_at_line(d, in, content);
 	case AFTER_DOT:
 		return take_after_dot(d, in, is_end);
 	case AFTER_DOT_CR:
 		return take_after_dot_cr(d, in, content, is_end);
+	case AFTER_LINE_CR:
+		return take_after_line_cr(d, in, content);
+	case AFTER_LINE_CR_DOT:
+		return take_after_line_cr_dot(d, in, content, is_end);
 	case IN_TEXT:
 		return take_text(d, in, 0, content);
 	case AFTER_CR:
@@ -187,8 +222,8 @@ enum dot_result dot_decoder_next(struct dot_decoder *d, struct span in, size_t *
 		*used += n;
 		d->octets += n;
 		if (is_end) {
-			/* The final dot line is no content. */
-			d->octets -= d->line_ending == LINE_ENDING_CRLF ? 3 : 2;
+			/* The final dot line is no content: the dot, LF, and one CR if that was held back, too. */
+			d->octets -= d->state == AFTER_DOT ? 2 : 3;
 			return DOT_END;
 		}
 		if (content->len)

@@ -6,7 +6,9 @@
  *
  * Dots are unstuffed only where end of data could begin: behind the session's
  * own line end. In a CRLF session a bare LF is a line end of the content; in an
- * LF session one CR before LF is stripped. Any other CR is content.
+ * LF session one CR before LF is stripped. Any other CR is content. With
+ * LINE_ENDING_ANY dots are looked for behind every LF, the end of data may itself
+ * end either way, and one CR before its dot is passed over when a bare LF follows.
  */
 #ifndef PROTO_DOT_H
 #define PROTO_DOT_H
@@ -17,12 +19,13 @@ enum line_ending {
 	LINE_ENDING_UNKNOWN, /* no line was seen yet */
 	LINE_ENDING_CRLF,
 	LINE_ENDING_LF,
+	LINE_ENDING_ANY, /* either, at any place: for clients that mix them, and open to smuggling */
 };
 
 struct dot_decoder {
 	uint64_t octets;   /* of content as it was sent, without stuffing and end of data */
 	uint8_t state;     /* enum dot_state, private */
-	uint8_t line_ending; /* CRLF or LF */
+	uint8_t line_ending; /* enum line_ending, known */
 	bool has_lone_cr;
 	bool has_bare_lf;
 	bool has_bare_dot;

@@ -76,6 +76,11 @@ const char *smtp_session_stage(const struct smtp_session *s)
 	return s->stage;
 }
 
+bool smtp_session_in_line(const struct smtp_session *s)
+{
+	return s->line_state == LINE_DISCARDING || (s->line_state == LINE_PARTIAL && buf_len(&s->line) > 0);
+}
+
 bool smtp_session_in_transaction(const struct smtp_session *s)
 {
 	return s->transaction.is_open;
@@ -348,6 +353,10 @@ static enum session_step answer_overlong(struct smtp_session *s, struct smtp_eve
 /* The first line of a session fixes its line ending; a CRLF session takes no other. */
 static bool is_line_end_right(struct smtp_session *s, bool has_cr)
 {
+	if (s->options->bare_newline != SMTP_BARE_NEWLINE_AUTO) {
+		s->line_ending = LINE_ENDING_CRLF;
+		return has_cr || s->options->bare_newline == SMTP_BARE_NEWLINE_LENIENT;
+	}
 	if (s->line_ending == LINE_ENDING_UNKNOWN)
 		s->line_ending = has_cr ? LINE_ENDING_CRLF : LINE_ENDING_LF;
 	return has_cr || s->line_ending == LINE_ENDING_LF;

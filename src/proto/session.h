@@ -34,6 +34,13 @@ enum { SMTP_SESSION_OUTPUT_MAX = 16 * 1024 };
 /* Bytes of one command line that are discarded before the connection is given up. */
 enum { SMTP_LINE_DISCARD_MAX = 1024 * 1024 };
 
+/* What to make of a bare LF. */
+enum smtp_bare_newline {
+	SMTP_BARE_NEWLINE_AUTO,    /* the session's first line decides */
+	SMTP_BARE_NEWLINE_REJECT,  /* CRLF only; a message with a bare LF is refused */
+	SMTP_BARE_NEWLINE_LENIENT, /* LF and CRLF mean the same everywhere, end of data included: open to smuggling */
+};
+
 /* What a session obeys; lent for its whole life, never changed meanwhile. */
 struct smtp_session_options {
 	const char *hostname;
@@ -46,6 +53,9 @@ struct smtp_session_options {
 	uint32_t max_messages;     /* per session */
 	uint32_t max_errors;       /* 5xx replies since the last accepted message */
 	uint32_t maxnotimpl;       /* unimplemented commands; 0: unlimited */
+	enum smtp_bare_newline bare_newline;
+	bool is_lenient; /* MAIL without HELO, nested MAIL, surplus or missing arguments, addresses without <> */
+	bool rejects_unknown_parameters; /* 555 rather than ignoring them */
 };
 
 enum smtp_event_type {
@@ -124,6 +134,9 @@ void smtp_session_trim(struct smtp_session *s);
 
 /* The event whose verdict is owed, or SMTP_EVENT_NEED_INPUT. */
 enum smtp_event_type smtp_session_waiting(const struct smtp_session *s);
+
+/* Has the begin of a command line come, but not its end? */
+bool smtp_session_in_line(const struct smtp_session *s);
 
 /* Name of what the session is doing: "connect", "command", "mail", "rcpt", "data", "closed"; for the log. */
 const char *smtp_session_stage(const struct smtp_session *s);

@@ -10,7 +10,9 @@
 
 void session_begin_body(struct smtp_session *s)
 {
-	dot_decoder_init(&s->transaction.dot, s->line_ending);
+	bool takes_any = s->options->bare_newline == SMTP_BARE_NEWLINE_LENIENT;
+
+	dot_decoder_init(&s->transaction.dot, takes_any ? LINE_ENDING_ANY : s->line_ending);
 	header_scan_init(&s->transaction.header);
 	s->state = SESSION_BODY;
 }
@@ -28,6 +30,8 @@ static void judge(struct smtp_session *s)
 		t->refusal = smtp_reply(SMTP_REPLY_HEADER_TOO_BIG);
 	else if (t->header.received > o->max_hops)
 		t->refusal = smtp_reply(SMTP_REPLY_TOO_MANY_HOPS);
+	else if (t->dot.has_bare_lf && o->bare_newline == SMTP_BARE_NEWLINE_REJECT)
+		t->refusal = smtp_reply(SMTP_REPLY_BARE_LF_IN_MESSAGE);
 }
 
 static enum session_step tell_body(struct smtp_session *s, struct span content, struct smtp_event *event)

@@ -18,6 +18,11 @@ static enum session_step answer(struct smtp_session *s, enum smtp_reply_name nam
 	return session_answer(s, name, c->line, event);
 }
 
+static bool has_surplus_argument(const struct smtp_session *s, const struct command *c)
+{
+	return c->argument.len && !s->options->is_lenient;
+}
+
 /* ---- HELO, EHLO ---- */
 
 static enum session_step greet(struct smtp_session *s, const struct command *c, bool is_extended,
@@ -25,7 +30,7 @@ static enum session_step greet(struct smtp_session *s, const struct command *c, 
 {
 	enum session_step step;
 
-	if (c->argument.len == 0)
+	if (c->argument.len == 0 && !s->options->is_lenient)
 		return answer(s, SMTP_REPLY_HELO_NEEDS_ARGUMENT, c, event);
 	if (c->argument.len > SMTP_DOMAIN_MAX || span_find(c->argument, ' ') < c->argument.len ||
 	    span_find(c->argument, '\t') < c->argument.len)
@@ -51,17 +56,31 @@ static enum session_step verb_ehlo(struct smtp_session *s, const struct command 
 
 /* ---- MAIL, RCPT ---- */
 
+/* Without <>, for those who are lenient: up to the next blank. */
+static bool parse_bare_path(struct smtp_address *address, struct span path, size_t *used)
+{
+	*used = span_find(path, ' ');
+	return path.len && path.ptr[0] != '<' && smtp_address_parse(address, span_head(path, *used));
+}
+
 /* The path behind "FROM:" or "TO:"; *rest is what follows it. */
-static bool parse_path(struct span argument, struct span keyword, enum smtp_path_kind kind,
-		       struct smtp_address *address, struct span *rest)
+static bool parse_path(const struct smtp_session *s, struct span argument, struct span keyword,
+		       enum smtp_path_kind kind, struct smtp_address *address, struct span *rest)
 {
 	struct span path = span_trim(span_from(argument, keyword.len));
 	size_t used;
 
-	if (!smtp_path_parse(address, kind, path, &used))
+	if (!smtp_path_parse(address, kind, path, &used) &&
+	    !(s->options->is_lenient && parse_bare_path(address, path, &used)))
 		return false;
 	*rest = span_from(path, used);
 	return true;
+}
+
+/* The seed accepts and ignores them; RFC 5321 4.1.1.11 has 555. */
+static enum smtp_reply_name unknown_parameter(const struct smtp_session_options *o)
+{
+	return o->rejects_unknown_parameters ? SMTP_REPLY_UNKNOWN_PARAMETER : SMTP_REPLY_OK;
 }
 
 static enum smtp_reply_name take_mail_parameter(const struct smtp_session_options *o, const struct smtp_param *p,
@@ -78,7 +97,7 @@ static enum smtp_reply_name take_mail_parameter(const struct smtp_session_option
 		bit = SEEN_BODY;
 		is_good = smtp_param_body(p->value, &event->u.mail.body_type);
 	} else {
-		return SMTP_REPLY_OK; /* not known to us: accepted and ignored */
+		return unknown_parameter(o);
 	}
 	if (!is_good || (*seen & bit))
 		return SMTP_REPLY_BAD_PARAMETER;
@@ -102,8 +121,7 @@ static enum smtp_reply_name take_parameters(const struct smtp_session_options *o
 		case SMTP_PARAM_MALFORMED:
 			return SMTP_REPLY_BAD_PARAMETER;
 		case SMTP_PARAM_FOUND:
-			if (is_mail)
-				name = take_mail_parameter(o, &param, event, &seen);
+			name = is_mail ? take_mail_parameter(o, &param, event, &seen) : unknown_parameter(o);
 		}
 	}
 	return name;
@@ -112,18 +130,21 @@ static enum smtp_reply_name take_parameters(const struct smtp_session_options *o
 static enum session_step verb_mail(struct smtp_session *s, const struct command *c, struct smtp_event *event)
 {
 	static const struct span from = { "FROM:", 5 };
+	bool is_lenient = s->options->is_lenient;
 	enum smtp_reply_name name;
 	struct span rest;
 
-	if (!s->has_helo)
+	if (!s->has_helo && !is_lenient)
 		return answer(s, SMTP_REPLY_HELO_FIRST, c, event);
+	if (s->transaction.is_open && is_lenient)
+		return session_leave_transaction(s, event);
 	if (s->transaction.is_open)
 		return answer(s, SMTP_REPLY_NESTED_MAIL, c, event);
 	if (s->messages >= s->options->max_messages)
 		return session_answer_and_close(s, SMTP_REPLY_TOO_MANY_MESSAGES, c->line, event);
 	if (!span_istarts(c->argument, from))
 		return answer(s, SMTP_REPLY_BAD_MAIL_SYNTAX, c, event);
-	if (!parse_path(c->argument, from, SMTP_PATH_SENDER, &event->address, &rest))
+	if (!parse_path(s, c->argument, from, SMTP_PATH_SENDER, &event->address, &rest))
 		return answer(s, SMTP_REPLY_BAD_SENDER, c, event);
 	event->u.mail.size = 0;
 	event->u.mail.body_type = SMTP_BODY_7BIT;
@@ -153,7 +174,7 @@ static enum session_step verb_rcpt(struct smtp_session *s, const struct command 
 		return session_answer_and_close(s, SMTP_REPLY_TOO_MANY_REFUSED_RECIPIENTS, c->line, event);
 	if (!span_istarts(c->argument, to))
 		return answer(s, SMTP_REPLY_BAD_RCPT_SYNTAX, c, event);
-	if (!parse_path(c->argument, to, SMTP_PATH_RECIPIENT, &event->address, &rest))
+	if (!parse_path(s, c->argument, to, SMTP_PATH_RECIPIENT, &event->address, &rest))
 		return answer(s, SMTP_REPLY_BAD_RECIPIENT, c, event);
 	name = take_parameters(s->options, rest, false, event);
 	if (name != SMTP_REPLY_OK)
@@ -167,7 +188,7 @@ static enum session_step verb_rcpt(struct smtp_session *s, const struct command 
 
 static enum session_step verb_data(struct smtp_session *s, const struct command *c, struct smtp_event *event)
 {
-	if (c->argument.len)
+	if (has_surplus_argument(s, c))
 		return answer(s, SMTP_REPLY_NO_ARGUMENT_ALLOWED, c, event);
 	if (!s->transaction.is_open)
 		return answer(s, SMTP_REPLY_MAIL_FIRST, c, event);
@@ -180,7 +201,7 @@ static enum session_step verb_rset(struct smtp_session *s, const struct command 
 {
 	enum session_step step;
 
-	if (c->argument.len)
+	if (has_surplus_argument(s, c))
 		return answer(s, SMTP_REPLY_NO_ARGUMENT_ALLOWED, c, event);
 	step = session_leave_transaction(s, event);
 	return step == STEP_ON ? answer(s, SMTP_REPLY_OK, c, event) : step;
@@ -195,7 +216,7 @@ static enum session_step verb_quit(struct smtp_session *s, const struct command 
 {
 	enum session_step step;
 
-	if (c->argument.len)
+	if (has_surplus_argument(s, c))
 		return answer(s, SMTP_REPLY_NO_ARGUMENT_ALLOWED, c, event);
 	step = session_leave_transaction(s, event);
 	if (step != STEP_ON)
