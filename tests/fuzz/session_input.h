@@ -1,0 +1,52 @@
+/*
+ * How the fuzz target of the protocol machine reads its input: some bytes that
+ * choose options and ways, one byte for each verdict, then what the client
+ * sends. In options 0 stands for the usual value.
+ */
+#ifndef FUZZ_SESSION_INPUT_H
+#define FUZZ_SESSION_INPUT_H
+
+#include "session_play.h"
+
+enum session_input_byte {
+	INPUT_MAX_ERRORS,
+	INPUT_MAXNOTIMPL,
+	INPUT_MAX_MESSAGE_SIZE,
+	INPUT_MAX_HEADER_SIZE,
+	INPUT_MAX_HOPS,
+	INPUT_MAX_COMMAND_LINE,
+	INPUT_MAX_RECIPIENTS,
+	INPUT_MAX_MESSAGES,
+	INPUT_SEED,           /* of the cuts */
+	INPUT_FLAGS,          /* enum session_input_flag */
+	INPUT_CLOSING_HIGH,   /* offset at which the session is closed from outside */
+	INPUT_CLOSING_LOW,
+	INPUT_VERDICTS,       /* how many verdicts follow */
+	INPUT_HEAD
+};
+
+enum session_input_flag {
+	INPUT_SENDS_LATE = 1,
+	INPUT_TRIMS = 2,
+	INPUT_OFFERS = 4,
+	INPUT_CLOSES = 8,
+	INPUT_CLOSES_QUIETLY = 16,
+};
+
+/* The last bytes choose these verdicts; all others are the default success. */
+enum { INPUT_VERDICT_FIRST = 224 };
+
+static const struct play_verdict session_input_verdicts[] = {
+	{ { 250, "2.0.0", "Fine.", "told" }, false },
+	{ { 250, NULL, "One.\nTwo.", "told" }, false },
+	{ { 550, "5.7.1", "No.", "told" }, false },
+	{ { 554, NULL, "No.\nNever.", "told" }, false },
+	{ { 451, "4.3.0", "Later.", "told" }, false },
+	{ { 421, "4.3.2", "Closing.", "told" }, false },
+	{ { 421, "4.3.2", "Closing.", "told" }, true },
+	{ { 0, NULL, NULL, NULL }, true },
+};
+
+enum { INPUT_VERDICT_KINDS = sizeof(session_input_verdicts) / sizeof(session_input_verdicts[0]) };
+
+#endif
