@@ -27,7 +27,7 @@ const struct option option_table[] = {
 	  .help = "The name that stands in the greeting, in the reply to EHLO, in Received fields and in the names of "
 		  "message files." },
 	{ GLOBAL(domains), .type = OPTION_DOMAINS, .is_reloadable = true,
-	  .default_words = "none: nothing is accepted", .example = "( \"example.org\", \"example.net\" )",
+	  .default_words = "none, so nothing is accepted", .example = "( \"example.org\", \"example.net\" )",
 	  .help = "The domains that mail is received for. Recipients in any other domain are refused." },
 	{ GLOBAL(postmaster), .type = OPTION_ADDRESS, .is_reloadable = true,
 	  .default_words = "none, with a warning", .example = "\"anna@example.org\"",
