@@ -17,6 +17,13 @@ struct config_place {
 	int line;
 };
 
+/* In the order of enum smtp_bare_newline. */
+enum config_bare_newline {
+	CONFIG_BARE_NEWLINE_AUTO,
+	CONFIG_BARE_NEWLINE_REJECT,
+	CONFIG_BARE_NEWLINE_LENIENT, /* in a rule for listed clients only */
+};
+
 /* Keys that may stand at top level and again in a listener, where they win. */
 struct session_config {
 	const char *smtpgreeting;   /* NULL: "<hostname> smtpfrontd" */
@@ -30,12 +37,27 @@ struct session_config {
 	uint32_t maxnotimpl;        /* 0: unlimited */
 	uint32_t timeout_s;
 	uint32_t session_timeout_s;
+	enum config_bare_newline bare_newline;
+	bool lenient;
+	bool rejects_unknown_parameters; /* unknown_parameters = "reject" */
+	uint32_t greeting_delay_s;       /* 0: none */
+	uint32_t min_data_rate;          /* octets a second; 0: any */
 };
 
 struct listener_config {
 	const char *listen; /* as written */
 	struct addr addr;
 	struct session_config session;
+	bool reuse_port;
+	struct config_place place;
+};
+
+/* A rule for listed clients. */
+struct client_config {
+	const struct addr_prefix *addresses;
+	size_t address_count;
+	bool has_bare_newline;
+	enum config_bare_newline bare_newline;
 	struct config_place place;
 };
 
@@ -66,10 +88,18 @@ struct config {
 	const char *postmaster; /* an address, or NULL */
 	uint32_t max_sessions;
 	uint32_t max_sessions_per_client;
+	uint32_t max_sessions_per_minute; /* of one client; 0: unlimited */
+	uint32_t client_prefix_ipv4;      /* bits of an address that make a client */
+	uint32_t client_prefix_ipv6;
 	uint64_t spool_memory; /* octets */
 	uint32_t disk_threads;
 	uint32_t listen_backlog;
 	enum log_level log_level;
+	enum log_format log_format;
+	bool syslog;
+	uint32_t syslog_facility; /* 0 to 23 */
+	const char *syslog_tag;
+	uint32_t slow_step_s;     /* what takes longer is logged */
 	struct session_config session; /* what listeners start from */
 
 	struct listener_config *listeners;
@@ -78,6 +108,8 @@ struct config {
 	size_t backend_count;
 	struct route_config *routes;
 	size_t route_count;
+	struct client_config *clients; /* the first that matches holds */
+	size_t client_count;
 
 	struct config_place *places; /* of the top-level keys, by row of the option table */
 
