@@ -64,7 +64,7 @@ def test_a_message_reaches_the_mailbox(server, client):
     # One id in the reply, in the file and in the log: one grep follows a message.
     message_id = re.search(r" id ([\w.-]+)", stored.received)[1]
     assert message_id in reply.text
-    server.log.wait("accepted", id=message_id)
+    server.log.wait("accepted", message=message_id)
 
 
 def test_transaction_in_one_segment_is_answered_in_order(server):
