@@ -206,6 +206,31 @@ START_TEST(unused_input_waits_for_resume_without_reads)
 }
 END_TEST
 
+static bool is_time_over;
+
+static void on_time_over(struct loop_timer *timer)
+{
+	(void)timer;
+	is_time_over = true;
+	net_stop();
+}
+
+START_TEST(held_up_connection_does_not_wake_the_loop)
+{
+	struct loop_timer timer = { 0 };
+	unsigned before;
+
+	owner.use = use_nothing;
+	net_peer_write(&peer, "012345");
+	NET_UNTIL(owner.inputs == 1);
+	net_peer_write(&peer, "more");
+	before = net_turn_count;
+	loop_timer_start(net_loop, &timer, 3 * LOOP_TICK_MS, on_time_over);
+	NET_UNTIL(is_time_over);
+	ck_assert_uint_le(net_turn_count - before, 20); /* ticks; a few come twice */
+}
+END_TEST
+
 START_TEST(input_left_twice_is_not_offered_without_a_second_resume)
 {
 	owner.use = use_nothing;
@@ -434,20 +459,27 @@ START_TEST(no_callback_after_close_with_a_resume_under_way)
 }
 END_TEST
 
-/* Readable and writable in the same wake-up: the owner closes in the first of the two callbacks. */
-START_TEST(no_input_after_close_inside_of_writable)
+static void linger_owner(void)
+{
+	conn_linger(&owner.conn);
+}
+
+static void (*const ways_to_end[])(void) = { close_owner, linger_owner };
+
+/* Readable and writable in the same wake-up: the owner ends it in the first of the two callbacks. */
+START_TEST(no_input_after_an_end_inside_of_writable)
 {
 	owner.to_send = BIG;
 	send_more();
 	net_turns(1);
 	net_peer_write(&peer, "012345");
-	owner.on_end = close_owner;
-	owner.use = use_nothing;
+	owner.on_end = ways_to_end[_i];
 	while (read(peer.fd, big, sizeof(big)) > 0)
 		;
 	NET_UNTIL(owner.conn == NULL);
 	net_turns(2);
-	ck_assert_uint_le(owner.inputs, 1);
+	ck_assert_uint_eq(owner.inputs, 0);
+	ck_assert_int_eq(recv_calls > 0, ways_to_end[_i] == linger_owner); /* which goes on discarding */
 	ck_assert_uint_eq(owner.writables, 1);
 }
 END_TEST
@@ -568,6 +600,7 @@ static TCase *input_cases(void)
 	tcase_add_test(input, input_is_offered_with_one_read_per_wake_up);
 	tcase_add_test(input, read_max_bounds_what_is_offered_at_once);
 	tcase_add_test(input, unused_input_waits_for_resume_without_reads);
+	tcase_add_test(input, held_up_connection_does_not_wake_the_loop);
 	tcase_add_test(input, input_left_twice_is_not_offered_without_a_second_resume);
 	tcase_add_test(input, resume_inside_of_input_offers_the_rest_once_per_turn);
 	tcase_add_test(input, resume_with_nothing_kept_does_nothing);
@@ -601,7 +634,7 @@ static TCase *end_cases(void)
 	tcase_add_test(end, no_callback_after_close_inside_of_input);
 	tcase_add_test(end, no_callback_after_close_inside_of_kept_input);
 	tcase_add_test(end, no_callback_after_close_with_a_resume_under_way);
-	tcase_add_test(end, no_input_after_close_inside_of_writable);
+	ADD_ROWS(end, no_input_after_an_end_inside_of_writable, ways_to_end);
 	tcase_add_test(end, close_inside_of_lost_is_the_end);
 	tcase_add_test(end, linger_delivers_the_last_reply_despite_unread_input);
 	tcase_add_test(end, close_with_unread_input_resets);

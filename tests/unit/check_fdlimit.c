@@ -63,14 +63,25 @@ START_TEST(without_privilege_the_hard_limit_is_the_end)
 }
 END_TEST
 
+/* Root in a container often has not got it. */
+static bool may_raise_hard_limit(void)
+{
+	struct rlimit more = { .rlim_cur = 256, .rlim_max = 1000 };
+	bool may = setrlimit(RLIMIT_NOFILE, &more) == 0;
+
+	set_limits(64, 256);
+	return may;
+}
+
 START_TEST(with_privilege_the_hard_limit_is_raised_too)
 {
-	if (geteuid() != 0)
-		return;
+	uint64_t most;
+
 	set_limits(64, 256);
-	ck_assert_uint_eq(fdlimit_raise(1000), current().rlim_cur);
-	ck_assert_uint_eq(current().rlim_cur, current().rlim_max);
-	ck_assert(current().rlim_cur == 1000 || current().rlim_cur == 256); /* a container may forbid it */
+	most = may_raise_hard_limit() ? 1000 : 256;
+	ck_assert_uint_eq(fdlimit_raise(1000), most);
+	ck_assert_uint_eq(current().rlim_cur, most);
+	ck_assert_uint_eq(current().rlim_max, most);
 }
 END_TEST
 

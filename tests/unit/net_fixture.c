@@ -18,6 +18,7 @@ struct loop *net_loop;
 uint64_t net_clock_ahead_ms;
 uint64_t net_clock_frozen_ms;
 unsigned net_clock_reads;
+unsigned net_turn_count;
 static struct loop_timer deadline;
 static const char *awaited_now;
 static int log_fd = -1;
@@ -30,6 +31,16 @@ uint64_t __wrap_clock_monotonic_ms(void)
 {
 	net_clock_reads++;
 	return net_clock_frozen_ms ? net_clock_frozen_ms : __real_clock_monotonic_ms() + net_clock_ahead_ms;
+}
+
+int __real_event_base_loop(struct event_base *base, int flags);
+int __wrap_event_base_loop(struct event_base *base, int flags);
+
+/* Each turn calls it once. */
+int __wrap_event_base_loop(struct event_base *base, int flags)
+{
+	net_turn_count++;
+	return __real_event_base_loop(base, flags);
 }
 
 void net_setup(void)

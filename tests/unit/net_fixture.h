@@ -17,6 +17,7 @@ extern struct loop *net_loop;
 extern uint64_t net_clock_ahead_ms;  /* added to the real clock */
 extern uint64_t net_clock_frozen_ms; /* when not 0: what the clock says */
 extern unsigned net_clock_reads;
+extern unsigned net_turn_count;
 
 void net_setup(void);
 void net_teardown(void);
