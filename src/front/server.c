@@ -18,14 +18,11 @@ enum {
 	FDS_RESERVED = 64,
 	/* Commits that have not ended so long after a stop are left to their clients. */
 	STOP_DEADLINE_MS = 30 * 1000,
-	/* IPv4 clients are counted by address, IPv6 clients by network. */
-	CLIENT_BITS_IPV4 = 32,
-	CLIENT_BITS_IPV6 = 64,
 };
 
-static struct addr_prefix client_of(const struct addr *peer)
+static struct addr_prefix client_of(const struct server *s, const struct addr *peer)
 {
-	return addr_prefix_of(peer, CLIENT_BITS_IPV4, CLIENT_BITS_IPV6);
+	return addr_prefix_of(peer, s->config->client_prefix_ipv4, s->config->client_prefix_ipv6);
 }
 
 /* ---- accepting ---- */
@@ -55,21 +52,41 @@ static void turn_away(int fd, const struct addr *peer, enum smtp_reply_name name
 	close(fd);
 }
 
+/* SMTP_REPLY_OK, or why the connection is turned away. */
+static enum smtp_reply_name admit(struct server *s, const struct addr *peer)
+{
+	struct addr_prefix client = client_of(s, peer);
+	const struct client_limits limits = {
+		.sessions = s->config->max_sessions_per_client,
+		.sessions_per_minute = s->config->max_sessions_per_minute,
+	};
+
+	if (s->session_count >= s->max_sessions)
+		return SMTP_REPLY_TOO_MANY_SESSIONS;
+	switch (client_table_enter(s->clients, &client, &limits, loop_now_ms(s->loop))) {
+	case CLIENT_MAY_ENTER:
+		s->session_count++;
+		return SMTP_REPLY_OK;
+	case CLIENT_HAS_TOO_MANY:
+		return SMTP_REPLY_TOO_MANY_SESSIONS_PER_CLIENT;
+	case CLIENT_CAME_TOO_OFTEN:
+		return SMTP_REPLY_TOO_MANY_SESSIONS_PER_MINUTE;
+	case CLIENT_NO_MEMORY:
+		break;
+	}
+	return SMTP_REPLY_NO_MEMORY_CLOSE;
+}
+
 static void take_connection(void *owner, int fd, const struct addr *peer)
 {
 	struct server_listener *l = owner;
 	struct server *s = l->server;
-	struct addr_prefix client = client_of(peer);
+	enum smtp_reply_name refusal = admit(s, peer);
 
-	if (s->session_count >= s->max_sessions) {
-		turn_away(fd, peer, SMTP_REPLY_TOO_MANY_SESSIONS);
+	if (refusal != SMTP_REPLY_OK) {
+		turn_away(fd, peer, refusal);
 		return;
 	}
-	if (!client_table_enter(s->clients, &client, s->config->max_sessions_per_client)) {
-		turn_away(fd, peer, SMTP_REPLY_TOO_MANY_SESSIONS_PER_CLIENT);
-		return;
-	}
-	s->session_count++;
 	if (session_shell_start(l, fd, peer))
 		return;
 	log_text(LOG_LEVEL_WARNING, "trouble", "out of memory: a connection was closed at once");
@@ -78,9 +95,9 @@ static void take_connection(void *owner, int fd, const struct addr *peer)
 
 void server_session_gone(struct server *s, const struct addr *client)
 {
-	struct addr_prefix prefix = client_of(client);
+	struct addr_prefix prefix = client_of(s, client);
 
-	client_table_leave(s->clients, &prefix);
+	client_table_leave(s->clients, &prefix, loop_now_ms(s->loop));
 	s->session_count--;
 	if (s->is_stopping && s->session_count == 0)
 		loop_stop(s->loop);
@@ -157,6 +174,43 @@ static char *make_greeting(const struct config *config, const struct session_con
 	return asprintf(&text, "%s smtpfrontd", config->hostname) < 0 ? NULL : text;
 }
 
+static enum smtp_bare_newline bare_newline_of(enum config_bare_newline configured)
+{
+	switch (configured) {
+	case CONFIG_BARE_NEWLINE_AUTO:
+		return SMTP_BARE_NEWLINE_AUTO;
+	case CONFIG_BARE_NEWLINE_REJECT:
+		return SMTP_BARE_NEWLINE_REJECT;
+	case CONFIG_BARE_NEWLINE_LENIENT:
+		return SMTP_BARE_NEWLINE_LENIENT;
+	}
+	BUG_ON(true);
+}
+
+static bool fill_rule_options(struct server_listener *l, const struct config *config, struct err *err)
+{
+	l->rule_options = calloc(config->client_count + 1, sizeof(*l->rule_options));
+	if (!l->rule_options)
+		return err_set(err, "out of memory");
+	for (size_t i = 0; i < config->client_count; i++) {
+		l->rule_options[i] = l->options;
+		if (config->clients[i].has_bare_newline)
+			l->rule_options[i].bare_newline = bare_newline_of(config->clients[i].bare_newline);
+	}
+	return true;
+}
+
+const struct smtp_session_options *server_options_for(const struct server_listener *l, const struct addr *client)
+{
+	const struct config *config = l->server->config;
+
+	for (size_t i = 0; i < config->client_count; i++)
+		for (size_t j = 0; j < config->clients[i].address_count; j++)
+			if (addr_in_prefix(client, &config->clients[i].addresses[j]))
+				return &l->rule_options[i];
+	return &l->options;
+}
+
 static bool fill_options(struct server_listener *l, const struct config *config, struct err *err)
 {
 	const struct session_config *c = &l->config->session;
@@ -172,8 +226,13 @@ static bool fill_options(struct server_listener *l, const struct config *config,
 		.max_messages = c->max_messages,
 		.max_errors = c->max_errors,
 		.maxnotimpl = c->maxnotimpl,
+		.bare_newline = bare_newline_of(c->bare_newline),
+		.is_lenient = c->lenient,
+		.rejects_unknown_parameters = c->rejects_unknown_parameters,
 	};
-	return l->options.greeting || err_set(err, "out of memory");
+	if (!l->options.greeting)
+		return err_set(err, "out of memory");
+	return fill_rule_options(l, config, err);
 }
 
 /* [::]:25 takes IPv4 too, unless a listener of its own has that port. */
@@ -198,6 +257,7 @@ static bool build_listeners(struct server *s, struct err *err)
 		struct listener_options o = {
 			.addr = s->config->listeners[i].addr,
 			.is_v6_only = is_v6_only(s->config, &s->config->listeners[i].addr),
+			.reuse_port = s->config->listeners[i].reuse_port,
 			.backlog = (int)s->config->listen_backlog,
 		};
 
@@ -324,8 +384,10 @@ void server_free(struct server **server)
 	for (size_t i = 0; s->backends && i < s->config->backend_count; i++)
 		backend_free(&s->backends[i]);
 	free(s->backends);
-	for (size_t i = 0; s->listeners && i < s->config->listener_count; i++)
+	for (size_t i = 0; s->listeners && i < s->config->listener_count; i++) {
 		free((char *)s->listeners[i].options.greeting);
+		free(s->listeners[i].rule_options);
+	}
 	free(s->listeners);
 	policy_chain_fini(&s->policies);
 	client_table_free(&s->clients);

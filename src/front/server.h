@@ -20,6 +20,7 @@ struct server_listener {
 	struct server *server;
 	const struct listener_config *config;
 	struct smtp_session_options options; /* lent to the sessions */
+	struct smtp_session_options *rule_options; /* owned; the same for clients of each config->clients rule */
 	struct listener *listener;           /* owned; NULL once stopped */
 };
 
@@ -53,6 +54,9 @@ void server_free(struct server **server);
 
 /* The backend for recipients of a domain; NULL: no route. */
 struct backend *server_route(const struct server *server, struct span domain);
+
+/* What a session of this client obeys. */
+const struct smtp_session_options *server_options_for(const struct server_listener *l, const struct addr *client);
 
 /* A session ended: called by the session itself. */
 void server_session_gone(struct server *server, const struct addr *client);

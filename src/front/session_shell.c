@@ -13,9 +13,10 @@ enum {
 	/* How long a backend may take to check a recipient, and to commit a message. */
 	CHECK_DEADLINE_MS = 60 * 1000,
 	COMMIT_DEADLINE_MS = 300 * 1000,
-	/* How late a deadline that cannot act now is looked at again, and how long the timer sleeps at most. */
+	/* The data rate is judged over so long, or over `timeout` where that is shorter. */
+	RATE_PERIOD_MS = 60 * 1000,
+	/* How late a deadline that cannot act now is looked at again. */
 	LOOK_AGAIN_MS = 1000,
-	LOOK_AT_LEAST_MS = 60 * 1000,
 };
 
 static uint64_t now_ms(const struct session_shell *sh)
@@ -115,6 +116,9 @@ static void end_session(struct session_shell *sh, const char *reason, int error,
 	server_session_gone(server, &client);
 }
 
+static void look_at_clocks(struct loop_timer *timer);
+static void start_rate(struct session_shell *sh);
+
 /* ---- output ---- */
 
 /* Send what the machine owes. False: the session is over. */
@@ -154,10 +158,48 @@ enum turn {
 	TURN_ENDED, /* the session is no more */
 };
 
+static void look_at_clocks_soon(struct session_shell *sh)
+{
+	loop_timer_start(sh->listener->server->loop, &sh->timer, LOOK_AGAIN_MS, look_at_clocks);
+}
+
+static void end_greeting_delay(struct session_shell *sh, const struct smtp_reply *reply)
+{
+	sh->is_greeting_late = false;
+	look_at_clocks_soon(sh);
+	session_shell_decided(sh, reply);
+}
+
+static void greet_late(struct loop_timer *timer)
+{
+	end_greeting_delay(LIST_OWNER(timer, struct session_shell, timer), NULL);
+}
+
+/* The greeting waits, so that those who do not are found out. */
+static enum turn delay_greeting(struct session_shell *sh)
+{
+	sh->is_deciding = sh->is_greeting_late = true;
+	sh->deciding_since_ms = now_ms(sh);
+	loop_timer_start(sh->listener->server->loop, &sh->timer,
+			 1000ULL * sh->listener->config->session.greeting_delay_s, greet_late);
+	return TURN_WAITS;
+}
+
+/* RFC 5321 4.3.1: a client should wait for the greeting. One that does not is no mail server. */
+static void refuse_early_talker(struct session_shell *sh)
+{
+	const struct smtp_reply *reply = smtp_reply(SMTP_REPLY_EARLY_TALKER);
+
+	session_shell_log_refusal(sh, reply, "connect", SPAN_LITERAL(""), NULL);
+	end_greeting_delay(sh, reply);
+}
+
 static enum turn decide(struct session_shell *sh, const struct smtp_event *event)
 {
 	struct step_verdict verdict;
 
+	if (event->type == SMTP_EVENT_CONNECT && sh->listener->config->session.greeting_delay_s)
+		return delay_greeting(sh);
 	session_step_decide(sh, event, &verdict);
 	if (verdict.is_pending) {
 		sh->is_deciding = true;
@@ -165,9 +207,10 @@ static enum turn decide(struct session_shell *sh, const struct smtp_event *event
 		return TURN_WAITS;
 	}
 	smtp_session_verdict(sh->smtp, verdict.reply);
-	if (event->type == SMTP_EVENT_DATA)
+	if (event->type == SMTP_EVENT_DATA) {
 		conn_set_read_max(sh->conn, LOOP_SCRATCH_SIZE);
-	else if (event->type == SMTP_EVENT_MESSAGE)
+		start_rate(sh);
+	} else if (event->type == SMTP_EVENT_MESSAGE)
 		conn_set_read_max(sh->conn, COMMAND_READ_MAX);
 	return TURN_GOES_ON;
 }
@@ -237,11 +280,20 @@ static size_t take_input(void *owner, struct span in, bool is_eof)
 	struct session_shell *sh = owner;
 	enum turn turn;
 
-	sh->active_ms = now_ms(sh);
+	size_t used;
+
 	sh->is_eof |= is_eof;
+	if (sh->is_greeting_late && in.len) {
+		refuse_early_talker(sh);
+		return in.len;
+	}
 	if (sh->is_blocked || sh->is_deciding)
 		return 0;
-	return run_turn(sh, in, &turn);
+	used = run_turn(sh, in, &turn);
+	/* A command line that comes in drops is inactivity until it is whole. */
+	if (turn != TURN_ENDED && !smtp_session_in_line(sh->smtp))
+		sh->active_ms = now_ms(sh);
+	return used;
 }
 
 /* What held the session up is over. Replies to input that was kept leave together, a little later in this turn. */
@@ -274,8 +326,23 @@ static const struct conn_ops shell_conn_ops = {
 	.lost = take_lost,
 };
 
+static void log_if_slow(const struct session_shell *sh)
+{
+	uint64_t took = now_ms(sh) - sh->deciding_since_ms;
+	uint64_t most = 1000ULL * sh->listener->server->config->slow_step_s;
+	enum smtp_event_type step = smtp_session_waiting(sh->smtp);
+
+	if (step == SMTP_EVENT_CONNECT || most == 0 || took < most)
+		return;
+	log_begin(LOG_LEVEL_WARNING, sh->id, "slow");
+	log_str("step", smtp_event_name(step));
+	log_u64("ms", took);
+	log_end();
+}
+
 void session_shell_decided(struct session_shell *sh, const struct smtp_reply *reply)
 {
+	log_if_slow(sh);
 	sh->is_deciding = sh->is_committing = false;
 	sh->active_ms = now_ms(sh);
 	if (smtp_session_waiting(sh->smtp) == SMTP_EVENT_MESSAGE)
@@ -308,6 +375,29 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+static uint64_t rate_period_ms(const struct session_shell *sh)
+{
+	return earlier(RATE_PERIOD_MS, 1000ULL * sh->listener->config->session.timeout_s);
+}
+
+static void start_rate(struct session_shell *sh)
+{
+	sh->rate_since_ms = now_ms(sh);
+	sh->rate_bytes = conn_bytes_in(sh->conn);
+}
+
+/* Inside a message: did less than min_data_rate come in over a whole period? */
+static bool is_too_slow(struct session_shell *sh, uint64_t now)
+{
+	uint64_t least = sh->listener->config->session.min_data_rate, elapsed = now - sh->rate_since_ms;
+	uint64_t bytes = conn_bytes_in(sh->conn) - sh->rate_bytes;
+
+	if (!smtp_session_in_body(sh->smtp) || least == 0 || elapsed < rate_period_ms(sh))
+		return false;
+	start_rate(sh);
+	return bytes < least * elapsed / 1000;
+}
+
 /*
  * One timer a session, never moved by activity: it fires when something could
  * be due, and looks. Inactivity counts only while the peer is waited for.
@@ -330,6 +420,10 @@ static void look_at_clocks(struct loop_timer *timer)
 		close_with(sh, SMTP_REPLY_IDLE_TIMEOUT);
 		return;
 	}
+	if (!sh->is_deciding && is_too_slow(sh, now)) {
+		close_with(sh, SMTP_REPLY_TOO_SLOW);
+		return;
+	}
 	/* No timer cuts a commit that has begun. */
 	if (sh->is_committing && session_due <= now)
 		session_due = now + LOOK_AGAIN_MS;
@@ -340,7 +434,7 @@ static void look_at_clocks(struct loop_timer *timer)
 	next = earlier(session_due, idle_due);
 	/* While we decide, `timeout` may be shorter than the op's deadline once that is over. */
 	loop_timer_start(sh->listener->server->loop, &sh->timer,
-			 earlier(next - now, sh->is_deciding ? LOOK_AGAIN_MS : LOOK_AT_LEAST_MS), look_at_clocks);
+			 earlier(next - now, sh->is_deciding ? LOOK_AGAIN_MS : rate_period_ms(sh)), look_at_clocks);
 }
 
 /* ---- the begin ---- */
@@ -358,7 +452,7 @@ bool session_shell_start(struct server_listener *listener, int fd, const struct 
 
 	if (sh) {
 		sh->listener = listener;
-		sh->smtp = smtp_session_new(&listener->options);
+		sh->smtp = smtp_session_new(server_options_for(listener, peer));
 	}
 	/* conn_new() takes the descriptor over and closes it when it fails. */
 	if (sh && sh->smtp)
@@ -376,7 +470,7 @@ bool session_shell_start(struct server_listener *listener, int fd, const struct 
 	log_begin(LOG_LEVEL_DEBUG, sh->id, "connect");
 	log_addr("client", peer);
 	log_end();
-	look_at_clocks(&sh->timer);
+	look_at_clocks_soon(sh);
 	run_turn(sh, SPAN_LITERAL(""), &turn);
 	return true;
 }

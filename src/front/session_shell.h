@@ -24,6 +24,8 @@ struct session_shell {
 	uint64_t begun_ms;
 	uint64_t active_ms;        /* when the peer last sent or read something */
 	uint64_t deciding_since_ms;
+	uint64_t rate_since_ms;    /* the data rate is reckoned from then on, */
+	uint64_t rate_bytes;       /* and from so many bytes in */
 	const char *last_reason;   /* of the last error reply; NULL: none */
 	uint32_t messages;         /* that reached a verdict; the next id */
 	uint32_t accepted;
@@ -33,6 +35,7 @@ struct session_shell {
 	bool is_eof;               /* the peer sends no more */
 	bool is_deciding;          /* an op runs; the peer owes nothing */
 	bool is_committing;        /* and it must not be cut */
+	bool is_greeting_late;     /* greeting_delay runs */
 	char id[SESSION_ID_SIZE];
 };
 

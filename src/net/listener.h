@@ -13,6 +13,7 @@ struct listener;
 struct listener_options {
 	struct addr addr;
 	bool is_v6_only; /* IPv6 without IPv4 on the same socket */
+	bool reuse_port; /* SO_REUSEPORT: several processes share the port */
 	int backlog;
 };
 
