@@ -145,7 +145,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 		on_readable(c);
 }
 
-struct conn *conn_new(struct loop *loop, int fd, const struct addr *peer, const struct conn_ops *ops, void *owner)
+struct conn *conn_new(struct loop *loop, int fd, const struct addr *peer, const struct conn_ops *ops,
+		      void *owner)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 

@@ -32,7 +32,8 @@ struct conn_ops {
 };
 
 /* Takes over fd (non-blocking). NULL: out of memory, and fd is closed. Reading starts in the next turn. */
-struct conn *conn_new(struct loop *loop, int fd, const struct addr *peer, const struct conn_ops *ops, void *owner);
+struct conn *conn_new(struct loop *loop, int fd, const struct addr *peer, const struct conn_ops *ops,
+		      void *owner);
 
 const struct addr *conn_peer(const struct conn *c);
 uint64_t conn_bytes_in(const struct conn *c);

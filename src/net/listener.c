@@ -148,8 +148,8 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 			break;
 }
 
-struct listener *listener_new(struct loop *loop, const struct listener_options *options, listener_accept_fn accept,
-			      void *owner, struct err *err)
+struct listener *listener_new(struct loop *loop, const struct listener_options *options,
+			      listener_accept_fn accept, void *owner, struct err *err)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 	char text[ADDR_TEXT_SIZE];

@@ -124,7 +124,7 @@ static bool add_thread(struct pool *pool)
 	return false;
 }
 
-/* Give each job its done() and its end. done() may cancel others, also those in `taken`, and submit new ones. */
+/* Give each job its done() and its end. done() may cancel others, also in `taken`, and submit new ones. */
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
 	struct pool *pool = arg;

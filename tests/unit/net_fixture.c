@@ -162,7 +162,8 @@ int net_peer_connect(struct net_peer *peer)
 void net_peer_read(struct net_peer *peer)
 {
 	peer->is_reading = true;
-	event_assign(&peer->event, loop_base(net_loop), peer->fd, EV_READ | EV_PERSIST, on_peer_readable, peer);
+	event_assign(&peer->event, loop_base(net_loop), peer->fd, EV_READ | EV_PERSIST, on_peer_readable,
+		     peer);
 	ck_assert_int_eq(event_add(&peer->event, NULL), 0);
 }
 
