@@ -36,7 +36,9 @@ struct config *config_read(const char *file, struct err *err)
 	struct config *config = config_new(file, err);
 	struct source source;
 
-	return config ? finish(config, &source, source_read(&source, &config->arena, file, err), err) : NULL;
+	if (!config)
+		return NULL;
+	return finish(config, &source, source_read(&source, &config->arena, file, err), err);
 }
 
 struct config *config_read_text(const char *name, struct span text, struct err *err)
@@ -44,7 +46,9 @@ struct config *config_read_text(const char *name, struct span text, struct err *
 	struct config *config = config_new(name, err);
 	struct source source;
 
-	return config ? finish(config, &source, source_read_text(&source, &config->arena, name, text, err), err) : NULL;
+	if (!config)
+		return NULL;
+	return finish(config, &source, source_read_text(&source, &config->arena, name, text, err), err);
 }
 
 struct config *config_get(struct config *config)

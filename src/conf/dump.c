@@ -93,8 +93,8 @@ static bool is_absent(const struct option *o, const void *field)
 	}
 }
 
-static void dump_scope(const struct config *config, enum option_scope scope, const void *base, const char *indent,
-		       FILE *out)
+static void dump_scope(const struct config *config, enum option_scope scope, const void *base,
+		       const char *indent, FILE *out)
 {
 	for (size_t i = 0; i < option_table_len; i++) {
 		const struct option *o = &option_table[i];

@@ -111,7 +111,8 @@ static void take_include(struct lexer *l, struct token *t)
 /* Names, numbers, and all that may be glued to them by who forgets the quotes. */
 static void take_run(struct lexer *l, struct token *t)
 {
-	while (ascii_is_alnum(peek(l, 0)) || is_in(peek(l, 0), t->type == TOKEN_NUMBER ? "-+_*.@%:" : "-_*.@%"))
+	while (ascii_is_alnum(peek(l, 0)) ||
+	       is_in(peek(l, 0), t->type == TOKEN_NUMBER ? "-+_*.@%:" : "-_*.@%"))
 		l->pos++;
 	t->text = span_of(l->text.ptr + t->start, l->pos - t->start);
 }

@@ -34,7 +34,7 @@ struct lexer {
 
 void lexer_init(struct lexer *l, struct span text);
 
-/* The next token; comments and blanks are passed over. After TOKEN_END and TOKEN_BAD there is nothing more. */
+/* The next token, behind comments and blanks. After TOKEN_END and TOKEN_BAD there is nothing more. */
 struct token lexer_next(struct lexer *l);
 
 #endif

@@ -84,7 +84,8 @@ static bool check_domains(struct lint *l)
 			if (strcmp(config->domains[i], config->domains[j]) == 0) {
 				char text[320];
 
-				snprintf(text, sizeof(text), "domains: \"%s\" is given twice", config->domains[i]);
+				snprintf(text, sizeof(text), "domains: \"%s\" is given twice",
+					 config->domains[i]);
 				return fail_at(l, config->domain_places[i], text);
 			}
 		}
@@ -113,7 +114,8 @@ static bool check_listeners(struct lint *l)
 
 			if (!same_socket(&config->listeners[i].addr, &config->listeners[j].addr))
 				continue;
-			snprintf(text, sizeof(text), "listen: \"%.70s\" is the address of another listener too",
+			snprintf(text, sizeof(text),
+				 "listen: \"%.70s\" is the address of another listener too",
 				 config->listeners[i].listen);
 			return fail_at(l, config->listeners[i].place, text);
 		}
@@ -132,10 +134,14 @@ static bool check_memory(struct lint *l)
 
 		if (listener->session.max_message_size <= config->spool_memory)
 			continue;
-		snprintf(text, sizeof(text), "spool_memory (%s) is less than max_message_size (%s) of the listener %.70s",
+		snprintf(text, sizeof(text),
+			 "spool_memory (%s) is less than max_message_size (%s) of the listener %.70s",
 			 unit_format(UNIT_OCTETS, config->spool_memory, memory),
-			 unit_format(UNIT_OCTETS, listener->session.max_message_size, size), listener->listen);
-		return fail_at(l, is_given(config, "spool_memory") ? key_place(config, "spool_memory") : listener->place,
+			 unit_format(UNIT_OCTETS, listener->session.max_message_size, size),
+			 listener->listen);
+		return fail_at(l,
+			       is_given(config, "spool_memory") ? key_place(config, "spool_memory")
+								: listener->place,
 			       text);
 	}
 	return true;
@@ -164,7 +170,8 @@ static void check_hostname(struct lint *l)
 
 	if (!is_given(config, "hostname") && !strchr(config->hostname, '.'))
 		warn(l, key_place(config, "hostname"),
-		     "hostname is not given, and the machine's name \"%s\" is not fully qualified", config->hostname);
+		     "hostname is not given, and the machine's name \"%s\" is not fully qualified",
+		     config->hostname);
 }
 
 static void check_postmaster(struct lint *l)
@@ -208,10 +215,12 @@ static void check_routes(struct lint *l)
 		const struct route_config *route = &config->routes[i], *before = hidden_by(config, i);
 
 		if (before)
-			warn(l, route->place, "this route is never reached: the one at %s:%d takes all that it would",
+			warn(l, route->place,
+			     "this route is never reached: the one at %s:%d takes all that it would",
 			     before->place.file, before->place.line);
 		else if (route->domain && !is_ours(config, route->domain))
-			warn(l, route->place, "this route is never reached: \"%s\" is not in domains", route->domain);
+			warn(l, route->place, "this route is never reached: \"%s\" is not in domains",
+			     route->domain);
 	}
 }
 

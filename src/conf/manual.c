@@ -93,8 +93,8 @@ static void print_range(const struct option *o, FILE *out)
 	if (o->type == OPTION_U32 || o->type == OPTION_U64)
 		snprintf(range, sizeof(range), " from %s to %s%s", unit_format(o->unit, o->min, least),
 			 unit_format(o->unit, o->max, most), o->may_be_unlimited ? ", or \"unlimited\"" : "");
-	snprintf(line, sizeof(line), "%s%s; %s%s.", type_words(o), range, o->is_required ? "required" : "default: ",
-		 o->is_required ? "" : holds);
+	snprintf(line, sizeof(line), "%s%s; %s%s.", type_words(o), range,
+		 o->is_required ? "required" : "default: ", o->is_required ? "" : holds);
 	print_text(line, out);
 }
 
@@ -136,7 +136,8 @@ static void print_option(const struct option *o, FILE *out)
 		fputs(";\n.Ed\n", out);
 	}
 	if (o->seed)
-		fprintf(out, ".Pp\nTakes the place of mailfront's\n.Ev %s .\n", o->seed + (o->seed[1] == '{' ? 0 : 1));
+		fprintf(out, ".Pp\nTakes the place of mailfront's\n.Ev %s .\n",
+			o->seed + (o->seed[1] == '{' ? 0 : 1));
 }
 
 static const char *scope_name(enum option_scope scope)
@@ -157,7 +158,9 @@ bool manual_print_options(FILE *out)
 	for (enum option_scope scope = 0; scope < OPTION_SCOPES; scope++) {
 		fprintf(out, ".Ss %s\n", scope_name(scope));
 		if (scope == OPTION_SESSION)
-			print_text("A value in a listener holds for that listener; the others take the one at top level.", out);
+			print_text("A value in a listener holds for that listener; the others take the one "
+				   "at top level.",
+				   out);
 		fputs(".Bl -tag -width Ds\n", out);
 		for (size_t i = 0; i < option_table_len; i++)
 			if (option_table[i].scope == scope)

@@ -96,7 +96,8 @@ const char *name_check_pattern(struct span pattern)
 		if (pattern.ptr[i] != '%')
 			continue;
 		if (++i == pattern.len || !memchr("dnu%", pattern.ptr[i], 4))
-			return "has a % that means nothing; there are %d (domain), %n (local part), %u (address) and %%";
+			return "has a % that means nothing; there are %d (domain), %n (local part), %u "
+			       "(address) and %%";
 	}
 	return NULL;
 }

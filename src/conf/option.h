@@ -58,9 +58,9 @@ struct option {
 	unsigned backend_types;     /* keys of a backend: bits of enum backend_type */
 	size_t offset;              /* of the field in its struct */
 	const char *default_text;   /* as one would write it, without quotes; NULL: there is none */
-	const char *default_words;  /* for the manual, where default_text is NULL and something holds all the same */
+	const char *default_words;  /* for the manual: what holds where default_text is NULL */
 	const char *seed;           /* the setting of mailfront that it takes over; NULL: none */
-	const char *example;        /* as one would write it, quotes and all; NULL: the default is example enough */
+	const char *example;        /* as one would write it, quotes and all; NULL: the default will do */
 	const char *help;           /* one or two sentences */
 };
 

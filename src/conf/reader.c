@@ -63,9 +63,11 @@ static bool fail_unknown(struct reader *r, const config_setting_t *s, enum optio
 
 	if (elsewhere)
 		return reader_fail(r, s, "the key \"%s\" does not go %s %s, but %s %s", key, in, where,
-				   strcmp(elsewhere, option_group_name(OPTION_GROUP_TOP)) == 0 ? "at" : "in", elsewhere);
+				   strcmp(elsewhere, option_group_name(OPTION_GROUP_TOP)) == 0 ? "at" : "in",
+				   elsewhere);
 	if (near)
-		return reader_fail(r, s, "unknown key \"%.100s\" %s %s, did you mean \"%s\"?", key, in, where, near);
+		return reader_fail(r, s, "unknown key \"%.100s\" %s %s, did you mean \"%s\"?", key, in, where,
+				   near);
 	return reader_fail(r, s, "unknown key \"%.100s\" %s %s", key, in, where);
 }
 
@@ -86,7 +88,8 @@ static bool read_fields(struct reader *r, const config_setting_t *group, enum op
 {
 	for (size_t i = 0; i < option_table_len; i++) {
 		const struct option *o = &option_table[i];
-		const config_setting_t *s = o->scope == scope ? config_setting_get_member(group, o->key) : NULL;
+		const config_setting_t *s =
+			o->scope == scope ? config_setting_get_member(group, o->key) : NULL;
 		void *field = (char *)base + o->offset;
 
 		if (o->scope != scope || o->type >= OPTION_LISTENERS)
@@ -101,12 +104,14 @@ static bool read_fields(struct reader *r, const config_setting_t *group, enum op
 	return true;
 }
 
-static bool require(struct reader *r, const config_setting_t *group, enum option_scope scope, const char *what)
+static bool require(struct reader *r, const config_setting_t *group, enum option_scope scope,
+		    const char *what)
 {
 	for (size_t i = 0; i < option_table_len; i++) {
 		const struct option *o = &option_table[i];
 
-		if (o->scope == scope && o->is_required && !o->backend_types && !config_setting_get_member(group, o->key))
+		if (o->scope == scope && o->is_required && !o->backend_types &&
+		    !config_setting_get_member(group, o->key))
 			return reader_fail(r, group, "the key \"%s\" is missing in this %s", o->key, what);
 	}
 	return true;
@@ -125,7 +130,8 @@ static bool read_listener(struct reader *r, const config_setting_t *s, size_t i)
 	listener->place = reader_place(r, s);
 	listener->session = r->config->session;
 	return is_group(r, s, "listener") && check_keys(r, s, OPTION_GROUP_LISTENERS) &&
-	       require(r, s, OPTION_LISTENER, "listener") && read_fields(r, s, OPTION_LISTENER, listener, true) &&
+	       require(r, s, OPTION_LISTENER, "listener") &&
+	       read_fields(r, s, OPTION_LISTENER, listener, true) &&
 	       read_fields(r, s, OPTION_SESSION, &listener->session, false);
 }
 
@@ -145,15 +151,18 @@ static bool check_backend(struct reader *r, const config_setting_t *s, enum back
 
 	for (size_t i = 0; i < option_table_len; i++) {
 		const struct option *o = &option_table[i];
-		const config_setting_t *given = o->scope == OPTION_BACKEND ? config_setting_get_member(s, o->key) : NULL;
+		const config_setting_t *given =
+			o->scope == OPTION_BACKEND ? config_setting_get_member(s, o->key) : NULL;
 		bool is_its = o->backend_types >> type & 1;
 
 		if (given && !is_its)
-			return reader_fail(r, given, "the key \"%s\" does not go with a backend of type \"%s\"", o->key,
+			return reader_fail(r, given,
+					   "the key \"%s\" does not go with a backend of type \"%s\"", o->key,
 					   name);
 		if (o->scope == OPTION_BACKEND && is_its && o->is_required && !given)
-			return reader_fail(r, s, "the key \"%s\" is missing in backend \"%.100s\" of type \"%s\"", o->key,
-					   config_setting_name(s), name);
+			return reader_fail(r, s,
+					   "the key \"%s\" is missing in backend \"%.100s\" of type \"%s\"",
+					   o->key, config_setting_name(s), name);
 	}
 	return true;
 }
@@ -166,7 +175,8 @@ static bool read_backend(struct reader *r, const config_setting_t *s, size_t i)
 	if (!is_group(r, s, "backend") || !check_keys(r, s, OPTION_GROUP_BACKENDS))
 		return false;
 	if (!config_setting_get_member(s, "type"))
-		return reader_fail(r, s, "the key \"type\" is missing in backend \"%.100s\"", config_setting_name(s));
+		return reader_fail(r, s, "the key \"type\" is missing in backend \"%.100s\"",
+				   config_setting_name(s));
 	backend->name = arena_dup(&r->config->arena, span_str(config_setting_name(s)));
 	if (!backend->name)
 		return reader_fail_memory(r);
@@ -181,7 +191,8 @@ struct group_reader {
 };
 
 /* Fill the array that alloc_groups() made; *count tells how many there are so far. */
-static bool read_groups(struct reader *r, const config_setting_t *root, const struct group_reader *g, size_t *count)
+static bool read_groups(struct reader *r, const config_setting_t *root, const struct group_reader *g,
+			size_t *count)
 {
 	const config_setting_t *s = config_setting_get_member(root, g->key);
 	int length;
@@ -202,7 +213,9 @@ static const struct group_reader backend_groups = {
 	.example = "a group of named groups such as { inbox = { type = \"maildir\"; ... }; }",
 };
 static const struct group_reader route_groups = {
-	.key = "routes", .read = read_route, .example = "a list of groups such as ( { backend = \"inbox\"; } )",
+	.key = "routes",
+	.read = read_route,
+	.example = "a list of groups such as ( { backend = \"inbox\"; } )",
 };
 static const struct group_reader listener_groups = {
 	.key = "listeners", .read = read_listener,
@@ -240,7 +253,8 @@ static bool default_route(struct reader *r)
 	if (config->route_count)
 		return true;
 	if (config->backend_count > 1)
-		return err_set(r->err, "%s: there are several backends, but no routes to say which takes what",
+		return err_set(r->err,
+			       "%s: there are several backends, but no routes to say which takes what",
 			       config->file);
 	config->routes[0] = (struct route_config){ NULL, &config->backends[0], config->backends[0].place };
 	config->route_count = 1;
@@ -259,8 +273,8 @@ static bool default_hostname(struct reader *r)
 				     r->config->file);
 	wrong = name_check_hostname(span_str(name));
 	if (wrong)
-		return err_set(r->err, "%s: hostname is not given, and the machine's name \"%s\" %s", r->config->file,
-			       name, wrong);
+		return err_set(r->err, "%s: hostname is not given, and the machine's name \"%s\" %s",
+			       r->config->file, name, wrong);
 	r->config->hostname = arena_dup(&r->config->arena, span_str(name));
 	return r->config->hostname || reader_fail_memory(r);
 }
@@ -274,7 +288,8 @@ static bool read_root(struct reader *r, const config_setting_t *root)
 	    !read_all_groups(r, root))
 		return false;
 	if (config->backend_count == 0)
-		return err_set(r->err, "%s: there are no backends, so there is nowhere to put messages", config->file);
+		return err_set(r->err, "%s: there are no backends, so there is nowhere to put messages",
+			       config->file);
 	if (config->listener_count == 0)
 		return err_set(r->err, "%s: there are no listeners, so there is nothing to do", config->file);
 	return default_route(r);
@@ -309,7 +324,8 @@ static bool fail_parse(struct reader *r, const config_t *tree)
 	if (strncmp(text, "duplicate", strlen("duplicate")) != 0)
 		return err_set(r->err, "%s:%d: %s", place.file, place.line, text);
 	if (keys_on_line(source_line(r->source, config_error_line(tree)), &key) != 1)
-		return err_set(r->err, "%s:%d: a key stands here that was given before", place.file, place.line);
+		return err_set(r->err, "%s:%d: a key stands here that was given before", place.file,
+			       place.line);
 	return err_set(r->err, "%s:%d: the key \"%.*s\" is given twice", place.file, place.line,
 		       (int)span_head(key, 100).len, key.ptr);
 }
@@ -324,8 +340,9 @@ bool reader_read(struct config *config, const struct source *source, struct err 
 	if (!config->places)
 		return reader_fail_memory(&r);
 	config_init(&tree);
-	ok = config_read_string(&tree, buf_span(&source->text).ptr) ? read_root(&r, config_root_setting(&tree)) :
-								       fail_parse(&r, &tree);
+	ok = config_read_string(&tree, buf_span(&source->text).ptr)
+		     ? read_root(&r, config_root_setting(&tree))
+		     : fail_parse(&r, &tree);
 	config_destroy(&tree);
 	return ok;
 }

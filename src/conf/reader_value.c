@@ -4,7 +4,8 @@
 
 #include <inttypes.h>
 
-/* How much of a value is repeated in a message; how many domains there may be, which are compared pair by pair. */
+/* How much of a value is repeated in a message; how many domains there may be, which are compared pair by
+ * pair. */
 enum { SHOWN_MAX = 120, DOMAINS_MAX = 10000 };
 
 /* A message is one line. */
@@ -134,7 +135,8 @@ static void store_number(const struct option *o, uint64_t value, void *field)
 		*(uint64_t *)field = value;
 }
 
-static bool fail_range(struct reader *r, const struct option *o, const config_setting_t *s, const char *written)
+static bool fail_range(struct reader *r, const struct option *o, const config_setting_t *s,
+		       const char *written)
 {
 	char least[UNIT_TEXT_SIZE], most[UNIT_TEXT_SIZE];
 
@@ -160,7 +162,8 @@ static bool read_number(struct reader *r, const struct option *o, const config_s
 		}
 		snprintf(written, sizeof(written), "\"%.*s\"", (int)shown(text).len, text);
 		if (!unit_parse(o->unit, span_str(text), &value))
-			return reader_fail(r, s, "%s: %s is not %s%s", o->key, written, unit_describe(o->unit),
+			return reader_fail(r, s, "%s: %s is not %s%s", o->key, written,
+					   unit_describe(o->unit),
 					   o->may_be_unlimited ? " or \"unlimited\"" : "");
 	} else if (config_setting_type(s) == CONFIG_TYPE_INT || config_setting_type(s) == CONFIG_TYPE_INT64) {
 		long long number = config_setting_get_int64(s);
@@ -227,7 +230,8 @@ static bool read_log_level(struct reader *r, const struct option *o, const confi
 	return value >= 0;
 }
 
-static bool read_backend_type(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+static bool read_backend_type(struct reader *r, const struct option *o, const config_setting_t *s,
+			      void *field)
 {
 	int value = read_choice(r, o, s, option_backend_type_name);
 
@@ -236,7 +240,8 @@ static bool read_backend_type(struct reader *r, const struct option *o, const co
 	return value >= 0;
 }
 
-static bool read_backend_name(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+static bool read_backend_name(struct reader *r, const struct option *o, const config_setting_t *s,
+			      void *field)
 {
 	const struct config *config = r->config;
 	const char *text = string_of(r, o, s);
@@ -288,7 +293,8 @@ void reader_default(const struct option *o, void *field)
 	if (!o->default_text)
 		return;
 	if (o->type == OPTION_LOG_LEVEL) {
-		*(enum log_level *)field = (enum log_level)find_choice(log_level_text, o->default_text, &best);
+		*(enum log_level *)field =
+			(enum log_level)find_choice(log_level_text, o->default_text, &best);
 		return;
 	}
 	BUG_ON(o->type != OPTION_U32 && o->type != OPTION_U64);

@@ -127,9 +127,12 @@ static char *included_name(struct source *s, const struct source_file *f, struct
 	return joined;
 }
 
-static bool take_include(struct source *s, const struct source_file *f, const struct token *t, struct err *err)
+static bool take_include(struct source *s, const struct source_file *f, const struct token *t,
+			 struct err *err)
 {
-	struct source_file file = { .parent = f, .parent_line = t->line, .depth = f->depth + 1, .may_include = true };
+	struct source_file file = {
+		.parent = f, .parent_line = t->line, .depth = f->depth + 1, .may_include = true
+	};
 	struct buf text = { 0 };
 	bool ok;
 
@@ -186,7 +189,8 @@ static bool take_tokens(struct source *s, const struct source_file *f, struct er
 
 static bool take_file(struct source *s, struct source_file *f, struct err *err)
 {
-	if (++s->file_count > SOURCE_FILES_MAX || f->text.len > SOURCE_OCTETS_MAX || !add_segment(s, f->name, 1))
+	if (++s->file_count > SOURCE_FILES_MAX || f->text.len > SOURCE_OCTETS_MAX ||
+	    !add_segment(s, f->name, 1))
 		return fail_size(f, err);
 	return check_nul(f, err) && take_tokens(s, f, err);
 }
@@ -198,7 +202,8 @@ static bool take_first(struct source *s, struct source_file *f, struct err *err)
 	if (s->strict.depth) {
 		struct config_place end = source_place(s, s->line_count);
 
-		return fail(err, end.file, end.line, "the file ends inside a group or list that is not closed");
+		return fail(err, end.file, end.line,
+			    "the file ends inside a group or list that is not closed");
 	}
 	if (!buf_add(&s->text, "", 1))
 		return fail_size(f, err);
@@ -224,7 +229,8 @@ bool source_read(struct source *s, struct arena *names, const char *file, struct
 	return ok;
 }
 
-bool source_read_text(struct source *s, struct arena *names, const char *name, struct span text, struct err *err)
+bool source_read_text(struct source *s, struct arena *names, const char *name, struct span text,
+		      struct err *err)
 {
 	struct source_file first = { .text = text };
 

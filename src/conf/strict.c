@@ -42,7 +42,8 @@ static bool check_escape(struct span rest, struct err *err)
 		return err_set(err, "%.*s: control bytes are refused in strings", (int)shown.len, shown.ptr);
 	byte = shown.len == 4 ? hex_byte(span_from(shown, 2)) : -1;
 	if (byte < 0)
-		return err_set(err, "a backslash begins only \\n, \\\", \\\\ and \\x with two hexadecimal digits");
+		return err_set(err,
+			       "a backslash begins only \\n, \\\", \\\\ and \\x with two hexadecimal digits");
 	if ((byte < ' ' && byte != '\n') || byte == 0x7f)
 		return err_set(err, "%.*s: control bytes are refused in strings", (int)shown.len, shown.ptr);
 	return true;
@@ -128,9 +129,12 @@ static bool check_number(const struct token *t, struct err *err)
 	if (value <= most)
 		return true;
 	if (is_long || value > INT64_MAX)
-		return err_set(err, "%.*s does not fit into 64 bits", (int)span_head(t->text, 100).len, t->text.ptr);
-	return err_set(err, "%.*s does not fit into 32 bits; write it with an L at its end, or a size such as \"5G\"",
-		       (int)span_head(t->text, 100).len, t->text.ptr);
+		return err_set(err, "%.*s does not fit into 64 bits", (int)span_head(t->text, 100).len,
+			       t->text.ptr);
+	return err_set(
+		err,
+		"%.*s does not fit into 32 bits; write it with an L at its end, or a size such as \"5G\"",
+		(int)span_head(t->text, 100).len, t->text.ptr);
 }
 
 static bool check_word(const struct strict *s, const struct token *t, struct err *err)

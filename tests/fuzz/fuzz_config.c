@@ -21,7 +21,8 @@ static void hold_config(const struct config *config)
 {
 	LAW(config->references == 1 && config->hostname && config->hostname[0]);
 	LAW(config->listener_count && config->backend_count && config->route_count);
-	LAW(config->max_sessions && config->max_sessions_per_client && config->disk_threads && config->listen_backlog);
+	LAW(config->max_sessions && config->max_sessions_per_client && config->disk_threads &&
+	    config->listen_backlog);
 	LAW(config->log_level < LOG_LEVELS);
 	hold_session(&config->session);
 	for (size_t i = 0; i < config->listener_count; i++) {

@@ -14,7 +14,8 @@
 	"hostname = \"mx.example.org\"; domains = ( \"example.org\" ); postmaster = \"anna@example.org\";\n" \
 	"backends = { inbox = { type = \"maildir\"; path = \"/mail/%d/%n\"; }; };\n"                \
 	"listeners = ( { listen = \"[::]:25\"; } );\n"
-#define FIRST "hostname = \"mx.example.org\"; domains = ( \"example.org\" ); postmaster = \"anna@example.org\";\n"
+#define FIRST                                                                                                \
+	"hostname = \"mx.example.org\"; domains = ( \"example.org\" ); postmaster = \"anna@example.org\";\n"
 #define INBOX "backends = { inbox = { type = \"maildir\"; path = \"/mail/%d/%n\"; }; };\n"
 #define PORT25 "listeners = ( { listen = \"[::]:25\"; } );\n"
 
@@ -36,9 +37,11 @@ static const struct {
 	{ FIRST PORT25, "t: there are no backends" },
 	{ FIRST INBOX "listeners = ( );", "t: there are no listeners" },
 	{ FIRST PORT25 "backends = { };", "t: there are no backends" },
-	{ FIRST INBOX "listeners = ( { timeout = 5; } );", "t:3: the key \"listen\" is missing in this listener" },
+	{ FIRST INBOX "listeners = ( { timeout = 5; } );",
+	  "t:3: the key \"listen\" is missing in this listener" },
 	{ BASE "routes = ( { domain = \"x.org\"; } );", "t:4: the key \"backend\" is missing in this route" },
-	{ FIRST PORT25 "backends = {\n a = { path = \"/x\"; }; };", "t:4: the key \"type\" is missing in backend \"a\"" },
+	{ FIRST PORT25 "backends = {\n a = { path = \"/x\"; }; };",
+	  "t:4: the key \"type\" is missing in backend \"a\"" },
 	{ FIRST PORT25 "backends = {\n a = { type = \"maildir\"; }; };",
 	  "t:4: the key \"path\" is missing in backend \"a\" of type \"maildir\"" },
 	{ FIRST PORT25 "backends = { a = { type = \"null\";\n path = \"/x\"; }; };",
@@ -57,21 +60,26 @@ static const struct {
 	  "t:4: the key \"hostname\" does not go in listeners, but at top level" },
 	{ FIRST PORT25 "backends = { a = { type = \"null\"; pth = 1; }; };",
 	  "t:3: unknown key \"pth\" in backends, did you mean \"path\"?" },
-	{ BASE "routes = ( { domian = \"a\"; } );", "t:4: unknown key \"domian\" in routes, did you mean \"domain\"?" },
+	{ BASE "routes = ( { domian = \"a\"; } );",
+	  "t:4: unknown key \"domian\" in routes, did you mean \"domain\"?" },
 	/* Types. */
-	{ BASE "timeout = true;", "t:4: timeout: must be a whole number, or a string with a unit, not true or false" },
+	{ BASE "timeout = true;",
+	  "t:4: timeout: must be a whole number, or a string with a unit, not true or false" },
 	{ BASE "timeout = 1.5;", "t:4: timeout: must be a whole number" },
-	{ BASE "timeout = ( 5 );", "t:4: timeout: must be a whole number, or a string with a unit, not a list" },
+	{ BASE "timeout = ( 5 );",
+	  "t:4: timeout: must be a whole number, or a string with a unit, not a list" },
 	{ BASE "log_level = 3;", "t:4: log_level: must be a string in quotes, not a number" },
 	{ "hostname = 5;", "t:1: hostname: must be a string in quotes, not a number" },
-	{ "domains = \"example.org\";", "t:1: domains: must be a list such as ( \"example.org\" ), not a string" },
+	{ "domains = \"example.org\";",
+	  "t:1: domains: must be a list such as ( \"example.org\" ), not a string" },
 	{ "domains = ( \"a.org\",\n 5 );", "t:2: domains: must be a string in quotes, not a number" },
 	{ "domains = { a = 1; };", "t:1: domains: must be a list" },
 	{ FIRST INBOX "listeners = { listen = \"*:25\"; };", "t:3: listeners: must be a list of groups" },
 	{ FIRST INBOX "listeners = ( \"*:25\" );", "t:3: a listener must be a group { }, not a string" },
 	{ FIRST INBOX "listeners = 5;", "t:3: listeners: must be a list of groups" },
 	{ FIRST PORT25 "backends = ( );", "t:3: backends: must be a group of named groups" },
-	{ FIRST PORT25 "backends = { a = \"maildir\"; };", "t:3: a backend must be a group { }, not a string" },
+	{ FIRST PORT25 "backends = { a = \"maildir\"; };",
+	  "t:3: a backend must be a group { }, not a string" },
 	{ BASE "routes = { };", "t:4: routes: must be a list of groups" },
 	{ BASE "routes = ( \"inbox\" );", "t:4: a route must be a group { }, not a string" },
 	/* Numbers. */
@@ -84,11 +92,16 @@ static const struct {
 	{ BASE "timeout = \"\";", "t:4: timeout: \"\" is not a time" },
 	{ BASE "timeout = \"-5\";", "t:4: timeout: \"-5\" is not a time" },
 	{ BASE "timeout = \"unlimited\";", "t:4: timeout: \"unlimited\" is not a time" },
-	{ BASE "max_message_size = 1023;", "t:4: max_message_size: 1023 is out of range; it may be from 1K to 1T" },
-	{ BASE "max_message_size = \"2T\";", "t:4: max_message_size: \"2T\" is out of range; it may be from 1K to 1T" },
-	{ BASE "max_message_size = \"50MB\";", "t:4: max_message_size: \"50MB\" is not a size; write \"50M\"" },
-	{ BASE "max_message_size = 5000000000;", "t:4: max_message_size: 5000000000 does not fit into 32 bits" },
-	{ BASE "max_command_line = 511;", "t:4: max_command_line: 511 is out of range; it may be from 512 to 64K" },
+	{ BASE "max_message_size = 1023;",
+	  "t:4: max_message_size: 1023 is out of range; it may be from 1K to 1T" },
+	{ BASE "max_message_size = \"2T\";",
+	  "t:4: max_message_size: \"2T\" is out of range; it may be from 1K to 1T" },
+	{ BASE "max_message_size = \"50MB\";",
+	  "t:4: max_message_size: \"50MB\" is not a size; write \"50M\"" },
+	{ BASE "max_message_size = 5000000000;",
+	  "t:4: max_message_size: 5000000000 does not fit into 32 bits" },
+	{ BASE "max_command_line = 511;",
+	  "t:4: max_command_line: 511 is out of range; it may be from 512 to 64K" },
 	{ BASE "maxnotimpl = 0;",
 	  "t:4: maxnotimpl: 0 is out of range; it may be from 1 to 1000000, or \"unlimited\"" },
 	{ BASE "maxnotimpl = \"none\";", "t:4: maxnotimpl: \"none\" is not a number or \"unlimited\"" },
@@ -104,11 +117,14 @@ static const struct {
 	{ "postmaster = \"anna\";", "t:1: postmaster: \"anna\" is no mail address" },
 	{ "domains = ( \"a..b\" );", "t:1: domains: \"a..b\" is no valid domain name" },
 	{ BASE "smtpgreeting = \"a\\n\\nb\";", "t:4: smtpgreeting: \"a\" has an empty line" },
-	{ BASE "smtpgreeting = \"m\xc3\xbcller\";", "t:4: smtpgreeting: \"m\xc3\xbcller\" may hold only printable ASCII" },
-	{ BASE "log_level = \"warn\";", "t:4: log_level: \"warn\" is none of \"error\", \"warning\", \"notice\", \"info\", "
-					"\"debug\"; did you mean \"warning\"?" },
+	{ BASE "smtpgreeting = \"m\xc3\xbcller\";",
+	  "t:4: smtpgreeting: \"m\xc3\xbcller\" may hold only printable ASCII" },
+	{ BASE "log_level = \"warn\";",
+	  "t:4: log_level: \"warn\" is none of \"error\", \"warning\", \"notice\", \"info\", "
+	  "\"debug\"; did you mean \"warning\"?" },
 	{ FIRST INBOX "listeners = ( { listen = \"25\"; } );", "t:3: listen: \"25\" has no port" },
-	{ FIRST INBOX "listeners = ( { listen = \"mx:25\"; } );", "t:3: listen: \"mx:25\" is not an address and port" },
+	{ FIRST INBOX "listeners = ( { listen = \"mx:25\"; } );",
+	  "t:3: listen: \"mx:25\" is not an address and port" },
 	{ FIRST PORT25 "backends = { a = { type = \"maildr\"; }; };",
 	  "t:3: type: \"maildr\" is none of \"maildir\", \"null\"; did you mean \"maildir\"?" },
 	{ FIRST PORT25 "backends = { a = { type = \"maildir\"; path = \"mail/%n\"; }; };",
@@ -116,14 +132,18 @@ static const struct {
 	{ FIRST PORT25 "backends = { a = { type = \"maildir\"; path = \"/mail/%z\"; }; };",
 	  "t:3: path: \"/mail/%z\" has a % that means nothing" },
 	/* Parts that do not go together. */
-	{ BASE "routes = ( { backend = \"inbx\"; } );", "t:4: backend: there is no backend \"inbx\", did you mean \"inbox\"?" },
+	{ BASE "routes = ( { backend = \"inbx\"; } );",
+	  "t:4: backend: there is no backend \"inbx\", did you mean \"inbox\"?" },
 	{ BASE "routes = ( { backend = \"zzz\"; } );", "t:4: backend: there is no backend \"zzz\"" },
-	{ "domains = ( \"a.org\", \"b.org\",\n \"A.org\" );" INBOX PORT25, "t:2: domains: \"a.org\" is given twice" },
+	{ "domains = ( \"a.org\", \"b.org\",\n \"A.org\" );" INBOX PORT25,
+	  "t:2: domains: \"a.org\" is given twice" },
 	{ FIRST INBOX "listeners = ( { listen = \"*:25\"; },\n { listen = \"[::]:25\"; } );",
 	  "t:4: listen: \"[::]:25\" is the address of another listener too" },
-	{ BASE "spool_memory = \"10M\";", "t:4: spool_memory (10M) is less than max_message_size (50M) of the listener [::]:25" },
+	{ BASE "spool_memory = \"10M\";",
+	  "t:4: spool_memory (10M) is less than max_message_size (50M) of the listener [::]:25" },
 	{ BASE "max_message_size = \"1G\";", "t:3: spool_memory (256M) is less than max_message_size (1G)" },
-	{ FIRST INBOX "listeners = ( { listen = \"*:25\"; },\n { listen = \"*:26\"; max_message_size = \"1G\"; } );",
+	{ FIRST INBOX
+	  "listeners = ( { listen = \"*:25\"; },\n { listen = \"*:26\"; max_message_size = \"1G\"; } );",
 	  "t:4: spool_memory (256M) is less than max_message_size (1G) of the listener *:26" },
 	/* Syntax. */
 	{ "hostname \"x\";", "t:1: \"=\" is missing behind \"hostname\"" },
@@ -139,8 +159,8 @@ START_TEST(mistakes_are_told_with_file_line_and_key)
 	struct config *config = config_read_text("t", span_str(refused[_i].text), &err);
 
 	ck_assert_msg(config == NULL, "taken: %s", refused[_i].text);
-	ck_assert_msg(strncmp(err.text, refused[_i].error, strlen(refused[_i].error)) == 0, "%s\nis not\n%s", err.text,
-		      refused[_i].error);
+	ck_assert_msg(strncmp(err.text, refused[_i].error, strlen(refused[_i].error)) == 0, "%s\nis not\n%s",
+		      err.text, refused[_i].error);
 	ck_assert_ptr_null(strchr(err.text, '\n'));
 }
 END_TEST
@@ -150,11 +170,13 @@ static const struct {
 	const char *warnings; /* joined with '|' */
 } warned[] = {
 	{ BASE, "" },
-	{ BASE "routes = ( { domain = \"example.org\"; backend = \"inbox\"; }, { backend = \"inbox\"; } );", "" },
+	{ BASE "routes = ( { domain = \"example.org\"; backend = \"inbox\"; }, { backend = \"inbox\"; } );",
+	  "" },
 	{ "hostname = \"mx\"; domains = ( \"a.org\" );" INBOX PORT25,
 	  "t: postmaster is not given, but RFC 5321 wants mail for postmaster to arrive" },
 	{ "hostname = \"mx\"; postmaster = \"a@a.org\";" INBOX PORT25,
-	  "t: domains is empty, so every recipient is refused|t:1: postmaster: \"a@a.org\" is in none of our domains" },
+	  "t: domains is empty, so every recipient is refused|t:1: postmaster: \"a@a.org\" is in none of our "
+	  "domains" },
 	{ "hostname = \"mx\"; postmaster = \"a@A.org\"; domains = ( \"a.ORG\" );" INBOX PORT25, "" },
 	{ BASE "routes = ( { backend = \"inbox\"; },\n{ domain = \"example.org\"; backend = \"inbox\"; } );",
 	  "t:5: this route is never reached: the one at t:4 takes all that it would" },
@@ -168,7 +190,8 @@ static const struct {
 	{ FIRST PORT25 "backends = { a = { type = \"null\"; };\nb = { type = \"null\"; }; };"
 		       "routes = ( { backend = \"a\"; } );",
 	  "t:4: no route leads to the backend \"b\"" },
-	{ BASE "max_recipients = 99;", "t:4: max_recipients is less than 100, the least that RFC 5321 allows" },
+	{ BASE "max_recipients = 99;",
+	  "t:4: max_recipients is less than 100, the least that RFC 5321 allows" },
 	{ FIRST INBOX "\nlisteners = ( { listen = \"*:25\"; max_recipients = 5; } );",
 	  "t:4: max_recipients is less than 100, the least that RFC 5321 allows" },
 };
@@ -222,7 +245,8 @@ START_TEST(what_is_not_given_has_its_default)
 	ck_assert_uint_eq(s->maxnotimpl, 0);
 	ck_assert_uint_eq(s->timeout_s, 1200);
 	ck_assert_uint_eq(s->session_timeout_s, 86400);
-	ck_assert_int_eq(memcmp(s, &config->listeners[0].session, sizeof(*s)), 0);
+	ck_assert_uint_eq(config->listeners[0].session.max_message_size, s->max_message_size);
+	ck_assert_uint_eq(config->listeners[0].session.session_timeout_s, s->session_timeout_s);
 	config_put(&config);
 	ck_assert_ptr_null(config);
 }
@@ -241,13 +265,17 @@ END_TEST
 
 START_TEST(values_arrive_where_they_belong)
 {
-	struct config *config = read_good(
-		"hostname = \"MX.example.org\"; domains = [ \"B.org\", \"a.ORG\" ]; postmaster = \"Anna@B.org\";\n"
-		"routes = ( { domain = \"A.org\"; backend = \"two\"; }, { backend = \"one\"; } );\n"
-		"backends = { one = { type = \"maildir\"; path = \"/m\\\"/%u\"; }; two = { type = \"null\"; }; };\n"
-		"listeners = ( { listen = \"192.0.2.1:25\"; },\n { listen = \"*:0\"; } );\n"
-		"max_sessions = 010; max_sessions_per_client = 0x10; spool_memory = 6000000000L; log_level = \"debug\";\n"
-		"max_message_size = \"5g\"; maxnotimpl = 3; timeout = \"1h\"; smtpgreeting = \"a \" \"b\\nc\";\n");
+	struct config *config =
+		read_good("hostname = \"MX.example.org\"; domains = [ \"B.org\", \"a.ORG\" ]; postmaster = "
+			  "\"Anna@B.org\";\n"
+			  "routes = ( { domain = \"A.org\"; backend = \"two\"; }, { backend = \"one\"; } );\n"
+			  "backends = { one = { type = \"maildir\"; path = \"/m\\\"/%u\"; }; two = { type = "
+			  "\"null\"; }; };\n"
+			  "listeners = ( { listen = \"192.0.2.1:25\"; },\n { listen = \"*:0\"; } );\n"
+			  "max_sessions = 010; max_sessions_per_client = 0x10; spool_memory = 6000000000L; "
+			  "log_level = \"debug\";\n"
+			  "max_message_size = \"5g\"; maxnotimpl = 3; timeout = \"1h\"; smtpgreeting = \"a "
+			  "\" \"b\\nc\";\n");
 
 	ck_assert_str_eq(config->hostname, "MX.example.org");
 	ck_assert_uint_eq(config->domain_count, 2);
@@ -283,9 +311,10 @@ END_TEST
 
 START_TEST(a_key_in_a_listener_wins_there_only)
 {
-	struct config *config = read_good(FIRST INBOX
-		"listeners = ( { listen = \"*:25\"; timeout = 7; maxnotimpl = \"unlimited\"; }, { listen = \"*:26\"; } );\n"
-		"timeout = 60; max_hops = 5; maxnotimpl = 2;\n");
+	struct config *config =
+		read_good(FIRST INBOX "listeners = ( { listen = \"*:25\"; timeout = 7; maxnotimpl = "
+				      "\"unlimited\"; }, { listen = \"*:26\"; } );\n"
+				      "timeout = 60; max_hops = 5; maxnotimpl = 2;\n");
 
 	ck_assert_uint_eq(config->session.timeout_s, 60);
 	ck_assert_uint_eq(config->listeners[0].session.timeout_s, 7);
@@ -299,9 +328,10 @@ END_TEST
 
 START_TEST(several_listeners_may_let_the_kernel_choose_a_port)
 {
-	struct config *config = read_good(FIRST INBOX
-		"listeners = ( { listen = \"127.0.0.1:0\"; }, { listen = \"127.0.0.1:0\"; }, { listen = \"127.0.0.1:25\"; },"
-		" { listen = \"127.0.0.2:25\"; }, { listen = \"127.0.0.1:26\"; }, { listen = \"[::1]:25\"; } );\n");
+	struct config *config = read_good(FIRST INBOX "listeners = ( { listen = \"127.0.0.1:0\"; }, { listen "
+						      "= \"127.0.0.1:0\"; }, { listen = \"127.0.0.1:25\"; },"
+						      " { listen = \"127.0.0.2:25\"; }, { listen = "
+						      "\"127.0.0.1:26\"; }, { listen = \"[::1]:25\"; } );\n");
 
 	ck_assert_uint_eq(config->listener_count, 6);
 	config_put(&config);
@@ -326,7 +356,8 @@ START_TEST(too_many_domains_are_refused)
 
 	ck_assert(buf_add_str(&text, "domains = ( "));
 	for (uint64_t i = 0; i <= 10000; i++)
-		ck_assert(buf_add_str(&text, i ? ", \"" : "\"") && buf_add_u64(&text, i) && buf_add_str(&text, "\""));
+		ck_assert(buf_add_str(&text, i ? ", \"" : "\"") && buf_add_u64(&text, i) &&
+			  buf_add_str(&text, "\""));
 	ck_assert(buf_add_str(&text, " );"));
 	ck_assert_ptr_null(config_read_text("t", buf_span(&text), &err));
 	ck_assert_str_eq(err.text, "t:1: domains: more than 10000");
@@ -445,12 +476,14 @@ static char *dump(const struct config *config)
 
 static const char *const dumped[] = {
 	BASE,
-	BASE "spool_memory = 6000000001L; max_message_size = 2147483649L; smtpgreeting = \"a \\\"q\\\" \\\\ \\nb\";",
+	BASE "spool_memory = 6000000001L; max_message_size = 2147483649L; smtpgreeting = \"a \\\"q\\\" \\\\ "
+	     "\\nb\";",
 	"hostname = \"mx\";" INBOX PORT25,
-	FIRST "backends = { one = { type = \"null\"; }; two = { type = \"maildir\"; path = \"/a\\\\b/%%/%n\"; }; };"
-	      "routes = ( { domain = \"example.org\"; backend = \"two\"; }, { backend = \"one\"; } );"
-	      "listeners = ( { listen = \"*:25\"; maxnotimpl = 5; }, { listen = \"127.0.0.1:0\"; timeout = 61; } );"
-	      "log_level = \"error\";",
+	FIRST
+	"backends = { one = { type = \"null\"; }; two = { type = \"maildir\"; path = \"/a\\\\b/%%/%n\"; }; };"
+	"routes = ( { domain = \"example.org\"; backend = \"two\"; }, { backend = \"one\"; } );"
+	"listeners = ( { listen = \"*:25\"; maxnotimpl = 5; }, { listen = \"127.0.0.1:0\"; timeout = 61; } );"
+	"log_level = \"error\";",
 };
 
 START_TEST(a_dump_reads_back_as_the_same_configuration)
@@ -471,14 +504,22 @@ END_TEST
 START_TEST(a_dump_has_every_key_with_its_value)
 {
 	static const char *const lines[] = {
-		"hostname = \"mx.example.org\";\n", "domains = ( \"example.org\" );\n", "\npostmaster = \"anna@example.org\";\n",
-		"\nmax_sessions = 1000;\n", "\nspool_memory = \"256M\";\n", "\nlog_level = \"info\";\n",
-		"\nsmtpgreeting = \"mx.example.org smtpfrontd\";\n", "\nmaxnotimpl = \"unlimited\";\n",
-		"\ntimeout = \"20m\";\n", "\n\t\ttimeout = \"90s\";\n", "\n\t\tlisten = \"*:25\";\n",
+		"hostname = \"mx.example.org\";\n",
+		"domains = ( \"example.org\" );\n",
+		"\npostmaster = \"anna@example.org\";\n",
+		"\nmax_sessions = 1000;\n",
+		"\nspool_memory = \"256M\";\n",
+		"\nlog_level = \"info\";\n",
+		"\nsmtpgreeting = \"mx.example.org smtpfrontd\";\n",
+		"\nmaxnotimpl = \"unlimited\";\n",
+		"\ntimeout = \"20m\";\n",
+		"\n\t\ttimeout = \"90s\";\n",
+		"\n\t\tlisten = \"*:25\";\n",
 		"\n\tinbox = {\n\t\ttype = \"maildir\";\n\t\tpath = \"/mail/%d/%n\";\n\t};\n",
 		"\nroutes = (\n\t{\n\t\tbackend = \"inbox\";\n\t}\n);\n",
 	};
-	struct config *config = read_good(FIRST INBOX "listeners = ( { listen = \"*:25\"; timeout = 90; } );");
+	struct config *config =
+		read_good(FIRST INBOX "listeners = ( { listen = \"*:25\"; timeout = 90; } );");
 	char *text = dump(config);
 
 	for (int i = 0; i < ROWS(lines); i++)
@@ -514,7 +555,8 @@ START_TEST(running_out_of_memory_is_an_error_like_others)
 	write_file(&dir, "more.conf", PORT25);
 	/* Long enough for the text and the arena to grow, and something to warn of. */
 	write_file(&dir, "main.conf",
-		   "domains = ( \"a.example.org\", \"b.example.org\", \"c.example.org\" );\n@include \"more.conf\"\n" INBOX
+		   "domains = ( \"a.example.org\", \"b.example.org\", \"c.example.org\" );\n@include "
+		   "\"more.conf\"\n" INBOX
 		   "routes = ( { domain = \"a.example.org\"; backend = \"inbox\"; } );\n"
 		   "smtpgreeting = \"mx.example.org is at your service and wishes you a nice day\";\n");
 	for (bool has_failed = true; has_failed; n++) {

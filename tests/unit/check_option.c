@@ -13,12 +13,15 @@ START_TEST(every_row_is_complete)
 		const struct option *o = &option_table[i];
 		size_t help = strlen(o->help);
 
-		ck_assert_msg(o->key[0] && strspn(o->key, "abcdefghijklmnopqrstuvwxyz_") == strlen(o->key), "%s", o->key);
+		ck_assert_msg(o->key[0] && strspn(o->key, "abcdefghijklmnopqrstuvwxyz_") == strlen(o->key),
+			      "%s", o->key);
 		ck_assert_msg(help > 10 && o->help[help - 1] == '.', "%s: help is no sentence", o->key);
-		ck_assert_msg(o->default_text || o->default_words || o->is_required, "%s: without it, what?", o->key);
+		ck_assert_msg(o->default_text || o->default_words || o->is_required, "%s: without it, what?",
+			      o->key);
 		ck_assert_msg(!o->default_text || !o->is_required, "%s: required, with a default", o->key);
 		ck_assert_msg(o->default_text || o->example, "%s: no example", o->key);
-		ck_assert_msg((o->scope == OPTION_BACKEND) == (o->backend_types != 0), "%s: of which backends?", o->key);
+		ck_assert_msg((o->scope == OPTION_BACKEND) == (o->backend_types != 0),
+			      "%s: of which backends?", o->key);
 	}
 }
 END_TEST
@@ -34,7 +37,8 @@ START_TEST(numbers_have_a_range_and_a_default_in_it)
 			continue;
 		}
 		ck_assert_msg(o->min > 0 && o->min < o->max, "%s: 0 must be an error", o->key);
-		ck_assert_msg(o->type == OPTION_U64 || o->max <= UINT32_MAX, "%s: does not fit its field", o->key);
+		ck_assert_msg(o->type == OPTION_U64 || o->max <= UINT32_MAX, "%s: does not fit its field",
+			      o->key);
 		ck_assert_ptr_nonnull(o->default_text);
 		if (o->may_be_unlimited && strcmp(o->default_text, "unlimited") == 0)
 			continue;

@@ -67,11 +67,13 @@ static void assert_place(int line, const char *file, int file_line)
 
 START_TEST(included_text_stands_in_the_place_of_its_line)
 {
-	write_text("main.conf", "a = 1;\n@include \"one.conf\"\nb = 2;\n  @include \"two.conf\" c = 3;\nd = 4;");
+	write_text("main.conf",
+		   "a = 1;\n@include \"one.conf\"\nb = 2;\n  @include \"two.conf\" c = 3;\nd = 4;");
 	write_text("one.conf", "x = 1;\ny = 2;");
 	write_text("two.conf", "");
 	ck_assert_str_eq(read_main(), "");
-	ck_assert_str_eq(buf_span(&source.text).ptr, "a = 1;\nx = 1;\ny = 2;\n\nb = 2;\n  \n c = 3;\nd = 4;\n");
+	ck_assert_str_eq(buf_span(&source.text).ptr,
+			 "a = 1;\nx = 1;\ny = 2;\n\nb = 2;\n  \n c = 3;\nd = 4;\n");
 	assert_place(1, "main.conf", 1);
 	assert_place(2, "one.conf", 1);
 	assert_place(3, "one.conf", 2);
@@ -225,7 +227,8 @@ START_TEST(a_text_in_memory_includes_nothing)
 {
 	struct err err;
 
-	ck_assert(!source_read_text(&source, &names, "memory", span_str("\n@include \"/etc/hostname\"\n"), &err));
+	ck_assert(!source_read_text(&source, &names, "memory", span_str("\n@include \"/etc/hostname\"\n"),
+				    &err));
 	ck_assert_str_eq(err.text, "memory:2: @include is possible only in a file");
 }
 END_TEST
@@ -302,8 +305,8 @@ START_TEST(what_libconfig_would_take_silently_is_refused)
 
 	free((void *)(uintptr_t)copy.ptr);
 	ck_assert_msg(!ok, "taken: %.*s", (int)traps[_i].text.len, traps[_i].text.ptr);
-	ck_assert_msg(strncmp(err.text, traps[_i].error, strlen(traps[_i].error)) == 0, "%s is not %s", err.text,
-		      traps[_i].error);
+	ck_assert_msg(strncmp(err.text, traps[_i].error, strlen(traps[_i].error)) == 0, "%s is not %s",
+		      err.text, traps[_i].error);
 }
 END_TEST
 

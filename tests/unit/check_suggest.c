@@ -8,9 +8,17 @@ static const struct {
 	const char *a, *b;
 	unsigned distance;
 } pairs[] = {
-	{ "", "", 0 },          { "a", "", 1 },          { "", "abc", 3 },           { "listen", "listen", 0 },
-	{ "LISTEN", "listen", 0 }, { "lissten", "listen", 1 }, { "lsten", "listen", 1 }, { "lixten", "listen", 1 },
-	{ "litsen", "listen", 1 }, { "timeuot", "timeout", 1 }, { "kitten", "sitting", 3 },
+	{ "", "", 0 },
+	{ "a", "", 1 },
+	{ "", "abc", 3 },
+	{ "listen", "listen", 0 },
+	{ "LISTEN", "listen", 0 },
+	{ "lissten", "listen", 1 },
+	{ "lsten", "listen", 1 },
+	{ "lixten", "listen", 1 },
+	{ "litsen", "listen", 1 },
+	{ "timeuot", "timeout", 1 },
+	{ "kitten", "sitting", 3 },
 	{ "max_hops", "max_errors", 4 },
 };
 
