@@ -101,7 +101,7 @@ build() {
 
 # The logs of programs that use Check tell how many tests there were; others are one test each.
 count_check() {
-	find "$1" -name '*.trs' -print0 | xargs -0 -r awk '
+	find "$1" -name '*.trs' -print0 | xargs -0 awk '
 	function finish(    log_file, line, part, checks, bad) {
 		if (!result)
 			return

@@ -48,10 +48,10 @@ def test_sessions_of_one_client_are_limited(daemon):
     with Client(daemon.address) as fourth:
         assert (fourth.greeting.code, fourth.greeting.status) == (421, "4.7.0")
         assert fourth.is_closed()
-    # Another address is another client.
+    # An address of another network is another client.
     other = socket.socket()
     other.settimeout(DEADLINE_S)
-    other.bind(("127.0.0.2", 0))
+    other.bind(("127.9.9.9", 0))
     other.connect(daemon.address)
     assert other.recv(3) == b"220"
     other.close()
