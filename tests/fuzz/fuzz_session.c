@@ -34,6 +34,9 @@ static struct smtp_session_options read_options(const uint8_t *head)
 		.max_messages = option(head, INPUT_MAX_MESSAGES, 1000),
 		.max_errors = option(head, INPUT_MAX_ERRORS, 20),
 		.maxnotimpl = head[INPUT_MAXNOTIMPL],
+		.bare_newline = (enum smtp_bare_newline)((head[INPUT_FLAGS] & INPUT_BARE_NEWLINE) / 32 % 3),
+		.is_lenient = head[INPUT_FLAGS] & INPUT_IS_LENIENT,
+		.rejects_unknown_parameters = head[INPUT_SEED] & 4,
 	};
 }
 

@@ -31,6 +31,8 @@ enum session_input_flag {
 	INPUT_OFFERS = 4,
 	INPUT_CLOSES = 8,
 	INPUT_CLOSES_QUIETLY = 16,
+	INPUT_BARE_NEWLINE = 32 | 64, /* enum smtp_bare_newline in two bits */
+	INPUT_IS_LENIENT = 128,
 };
 
 /* The last bytes choose these verdicts; all others are the default success. */

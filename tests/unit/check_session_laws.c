@@ -234,6 +234,8 @@ END_TEST
 /* Much more than any of these should take, much less than what is sent. */
 enum { MEMORY_MAX = 96 * 1024 };
 
+#define TO_DATA "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\n"
+
 static const struct flood {
 	const char *name;
 	const char *start;
@@ -250,11 +252,11 @@ static const struct flood {
 	{ "nested MAIL", "EHLO a\r\nMAIL FROM:<a@b>\r\n", "MAIL FROM:<a@b>\r\n", 20000 },
 	{ "RCPT", "EHLO a\r\nMAIL FROM:<a@b>\r\n", "RCPT TO:<a@b>\r\n", 20000 },
 	{ "messages", "EHLO a\r\n", "MAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\n.\r\n", 5000 },
-	{ "header", "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\n", "Received: from a by b\r\n", 100000 },
-	{ "one field", "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\nA: ", "xxxxxxxxxxxxxxxx", 130000 },
-	{ "dots", "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\n\r\n", "..\r\n", 500000 },
-	{ "one line of body", "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\n\r\n", "xxxxxxxxxxxxxxxx", 130000 },
-	{ "CR", "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\n\r\n", "\r", 500000 },
+	{ "header", TO_DATA, "Received: from a by b\r\n", 100000 },
+	{ "one field", TO_DATA "A: ", "xxxxxxxxxxxxxxxx", 130000 },
+	{ "dots", TO_DATA "\r\n", "..\r\n", 500000 },
+	{ "one line of body", TO_DATA "\r\n", "xxxxxxxxxxxxxxxx", 130000 },
+	{ "CR", TO_DATA "\r\n", "\r", 500000 },
 };
 
 static struct span make_flood(struct buf *input, const struct flood *f)
@@ -346,7 +348,8 @@ static bool play_without(const struct vector *v, struct play *p, unsigned long n
 	offence = model_judge(p, &t, words, sizeof(words));
 	if (offence)
 		ck_abort_msg("%s, without allocation %lu: %s", v->name, nth, offence);
-	ck_assert_msg(memory.live == 0, "%s, without allocation %lu: %zu bytes are left", v->name, nth, memory.live);
+	ck_assert_msg(memory.live == 0, "%s, without allocation %lu: %zu bytes are left", v->name, nth,
+		      memory.live);
 	transcript_fini(&t);
 	return memory.count >= nth;
 }
@@ -376,8 +379,7 @@ END_TEST
 
 /* ---- can the judge judge? ---- */
 
-static const char forged_input[] = "EHLO client.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n"
-				   "DATA\r\nx\r\n.\r\nMAIL FROM:<a@b.example>\r\nRSET\r\nQUIT\r\n";
+static const char forged_input[] = TO_DATA "x\r\n.\r\nMAIL FROM:<a@b.example>\r\nRSET\r\nQUIT\r\n";
 
 struct honest {
 	struct smtp_session_options options;
@@ -412,8 +414,8 @@ static void must_be_noticed(struct honest *h, const char *what)
 }
 
 static const char *const telling[] = {
-	"220 ", "250 ENHANCEDSTATUSCODES", "250 2.1.0", "250 2.1.5", "354 ", "250 2.0.0 Message", "250 2.0.0 OK",
-	"221 ", "CONNECT", "HELO", "MAIL", "RCPT", "DATA", "MESSAGE", "RESET",
+	"220 ", "250 ENHANCEDSTATUSCODES", "250 2.1.0", "250 2.1.5", "354 ", "250 2.0.0 Message",
+	"250 2.0.0 OK", "221 ", "CONNECT", "HELO", "MAIL", "RCPT", "DATA", "MESSAGE", "RESET",
 };
 
 START_TEST(what_is_missing_is_noticed)

@@ -17,10 +17,22 @@ static bool at(struct span in, size_t i, const char *what)
 	return rest.len >= strlen(what) && memcmp(rest.ptr, what, strlen(what)) == 0;
 }
 
+/* How long the end of data at in[i], the begin of a line, is; 0: there is none. */
+static size_t end_of_data(struct span in, size_t i, enum line_ending line_ending)
+{
+	bool takes_crlf = line_ending != LINE_ENDING_LF;
+	bool takes_lf = line_ending != LINE_ENDING_CRLF;
+
+	if (takes_crlf && at(in, i, ".\r\n"))
+		return 3;
+	if (takes_lf && at(in, i, ".\n"))
+		return 2;
+	return line_ending == LINE_ENDING_ANY && at(in, i, "\r.\n") ? 3 : 0;
+}
+
 void model_data_decode(struct model_data *m, struct span in, enum line_ending line_ending)
 {
 	bool is_crlf = line_ending == LINE_ENDING_CRLF;
-	const char *end_of_data = is_crlf ? ".\r\n" : ".\n";
 	bool at_line = true;       /* behind the session's own line end */
 	bool at_bare_line = false; /* behind a bare LF of a CRLF session */
 	size_t i = 0;
@@ -30,11 +42,12 @@ void model_data_decode(struct model_data *m, struct span in, enum line_ending li
 	play_need(m->content != NULL);
 	m->used = in.len;
 	while (i < in.len) {
+		size_t end = at_line ? end_of_data(in, i, line_ending) : 0;
 		size_t line_end;
 
-		if (at_line && at(in, i, end_of_data)) {
+		if (end) {
 			m->has_ended = true;
-			m->used = i + strlen(end_of_data);
+			m->used = i + end;
 			return;
 		}
 		m->has_bare_dot |= is_crlf && at(in, i, ".\n") && (at_line || at_bare_line);
@@ -108,6 +121,7 @@ enum model_state {
 struct model {
 	enum model_state state;
 	bool has_helo;
+	bool needs_helo;   /* before MAIL */
 	size_t recipients;
 	bool owes_reset; /* the session is to close inside a transaction */
 	bool may_reset;  /* it was closed while the owner had not yet said yes or no to MAIL */
@@ -130,7 +144,7 @@ static bool model_may(const struct model *m, enum smtp_event_type type, bool is_
 	switch (type) {
 	case SMTP_EVENT_CONNECT: return m->state == MODEL_START;
 	case SMTP_EVENT_HELO: return m->state == MODEL_IDLE;
-	case SMTP_EVENT_MAIL: return m->state == MODEL_IDLE && m->has_helo;
+	case SMTP_EVENT_MAIL: return m->state == MODEL_IDLE && (m->has_helo || !m->needs_helo);
 	case SMTP_EVENT_RCPT: return m->state == MODEL_TRANSACTION;
 	case SMTP_EVENT_DATA: return m->state == MODEL_TRANSACTION && m->recipients > 0;
 	case SMTP_EVENT_BODY:
@@ -183,7 +197,7 @@ static void model_take(struct model *m, const struct play_entry *e)
 
 static bool judge_events(struct judge *j)
 {
-	struct model m = { .state = MODEL_START };
+	struct model m = { .state = MODEL_START, .needs_helo = !j->play->options->is_lenient };
 	bool is_closed = j->play->closing != NULL;
 
 	for (size_t i = 0; i < j->t->count; i++) {
@@ -204,8 +218,9 @@ static bool judge_events(struct judge *j)
 
 static bool judge_reply_line(struct judge *j, struct span line)
 {
-	bool is_fine = line.len >= 4 && line.ptr[0] >= '2' && line.ptr[0] <= '5' && ascii_is_digit(line.ptr[1]) &&
-		       ascii_is_digit(line.ptr[2]) && (line.ptr[3] == ' ' || line.ptr[3] == '-');
+	bool is_fine = line.len >= 4 && line.ptr[0] >= '2' && line.ptr[0] <= '5' &&
+		       ascii_is_digit(line.ptr[1]) && ascii_is_digit(line.ptr[2]) &&
+		       (line.ptr[3] == ' ' || line.ptr[3] == '-');
 
 	for (size_t i = 0; i < line.len; i++)
 		is_fine = is_fine && line.ptr[i] >= ' ' && line.ptr[i] <= '~';
@@ -250,7 +265,8 @@ static bool judge_end(struct judge *j)
 
 	if (found == 0 && !j->t->has_ended)
 		return offence(j, "the session should have ended");
-	return found == 0 || (found > 0 && offence(j, "a reply too many: %s", j->t->entries[r.entry - 1].text));
+	return found == 0 ||
+	       (found > 0 && offence(j, "a reply too many: %s", j->t->entries[r.entry - 1].text));
 }
 
 /* There is nothing more that could be answered: only a closing may speak. */
@@ -278,8 +294,9 @@ static bool is_verb(struct span line, const char *verb)
 {
 	size_t n = strlen(verb);
 	char next = line.len > n ? line.ptr[n] : '\n';
+	bool is_whole = next == ' ' || next == '\t' || next == '\r' || next == '\n';
 
-	return span_istarts(line, span_str(verb)) && (next == ' ' || next == '\t' || next == '\r' || next == '\n');
+	return is_whole && span_istarts(line, span_str(verb));
 }
 
 /* The event that a verb asks by; SMTP_EVENTS: it asks nothing. */
@@ -294,8 +311,12 @@ static enum smtp_event_type event_of(struct span line)
 	return is_verb(line, "DATA") ? SMTP_EVENT_DATA : SMTP_EVENTS;
 }
 
-/* Between two replies the owner is asked once at most, and for nothing but this; success must have been asked for. */
-static bool judge_asked(struct judge *j, size_t from, const struct final_reply *r, enum smtp_event_type type)
+/*
+ * Between two replies the owner is asked once at most, and for nothing but this; success must have been
+ * asked for.
+ */
+static bool judge_asked(struct judge *j, size_t from, const struct final_reply *r,
+			enum smtp_event_type type)
 {
 	size_t asked = 0;
 
@@ -322,13 +343,29 @@ static bool judge_code(struct judge *j, struct span line, const struct final_rep
 	if (r->code >= 400)
 		return true;
 	if (is_go_ahead != is_verb(line, "DATA") || is_bye != is_verb(line, "QUIT"))
-		return offence(j, "%u is no answer to %.*s", r->code, (int)(line.len < 80 ? line.len : 80), line.ptr);
+		return offence(j, "%u is no answer to %.*s", r->code, (int)span_head(line, 80).len, line.ptr);
 	return true;
+}
+
+static bool ends_in_crlf(struct span line)
+{
+	return line.len >= 2 && line.ptr[line.len - 2] == '\r';
+}
+
+/* The first line fixes the ending of all, if the options do not. */
+static void fix_line_ending(struct judge *j, struct span line)
+{
+	if (j->play->options->bare_newline == SMTP_BARE_NEWLINE_REJECT)
+		j->line_ending = LINE_ENDING_CRLF;
+	else if (j->play->options->bare_newline == SMTP_BARE_NEWLINE_LENIENT)
+		j->line_ending = LINE_ENDING_ANY;
+	else if (j->line_ending == LINE_ENDING_UNKNOWN)
+		j->line_ending = ends_in_crlf(line) ? LINE_ENDING_CRLF : LINE_ENDING_LF;
 }
 
 static bool holds_bare_lf(const struct judge *j, struct span line)
 {
-	return j->line_ending == LINE_ENDING_CRLF && (line.len < 2 || line.ptr[line.len - 2] != '\r');
+	return j->line_ending == LINE_ENDING_CRLF && !ends_in_crlf(line);
 }
 
 /* ---- law 5: the content and its end ---- */
@@ -353,6 +390,8 @@ static bool judge_content(struct judge *j, const struct model_data *m, size_t en
 		return true;
 	if (!m->has_ended)
 		return offence(j, "a message without end of data");
+	if (m->has_bare_lf && j->play->options->bare_newline == SMTP_BARE_NEWLINE_REJECT)
+		return offence(j, "a message with a bare LF");
 	if (content.len != m->len)
 		return offence(j, "content of %zu instead of %zu bytes", content.len, m->len);
 	if (message->octets != m->octets)
@@ -407,8 +446,7 @@ static int judge_command(struct judge *j)
 
 	if (n == rest.len)
 		return judge_silence(j) ? 0 : -1;
-	if (j->line_ending == LINE_ENDING_UNKNOWN)
-		j->line_ending = n > 0 && rest.ptr[n - 1] == '\r' ? LINE_ENDING_CRLF : LINE_ENDING_LF;
+	fix_line_ending(j, line);
 	found = next_reply(j, &r);
 	if (found < 0)
 		return -1;

@@ -27,7 +27,7 @@ struct vector_set {
 	struct arena arena;      /* owns all but transcripts */
 	struct vector *vectors;  /* owned */
 	size_t count;
-	size_t files[VECTOR_FILES_MAX + 1]; /* where the vectors of each file begin, and the end of the last */
+	size_t files[VECTOR_FILES_MAX + 1]; /* where the vectors of each file begin; the end of the last */
 	size_t file_count;
 };
 
