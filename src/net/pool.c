@@ -260,7 +260,8 @@ static bool enqueue(struct pool *pool, struct pool_job *job, bool *wants_thread)
 	bool has_room;
 
 	pthread_mutex_lock(&pool->lock);
-	has_room = pool->queued + pool->running < pool->max_threads + pool->max_queued;
+	/* A job that is freed by pool_free() may ask; nobody would run what it hands over. */
+	has_room = !pool->is_stopping && pool->queued + pool->running < pool->max_threads + pool->max_queued;
 	if (has_room) {
 		list_append(&pool->queue, &job->link);
 		job->is_queued = true;

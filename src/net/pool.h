@@ -41,8 +41,8 @@ void pool_free(struct pool **pool);
 
 /*
  * Hand a job over; op's done() is called when it has run, with op->work still
- * the job. op may be NULL. False: the queue is full or no thread could be made;
- * the job then still belongs to the caller.
+ * the job. op may be NULL. False: the queue is full, no thread could be made, or
+ * the pool is being freed; the job then still belongs to the caller.
  */
 MUST_CHECK bool pool_submit(struct pool *pool, struct pool_job *job, struct op *op);
 

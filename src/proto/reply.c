@@ -2,6 +2,12 @@
 
 static const struct smtp_reply replies[] = {
 	[SMTP_REPLY_HELP] = { 214, "2.0.0", "See RFC 5321; the postmaster of this host helps with the rest.", "help" },
+	[SMTP_REPLY_START_TLS] = { 220, "2.0.0", "Ready to start TLS.", "start_tls" },
+	[SMTP_REPLY_TLS_UNAVAILABLE] = { 454, "4.7.0", "TLS is not available now; try again later.",
+					 "tls_unavailable" },
+	[SMTP_REPLY_TLS_FIRST] = { 530, "5.7.0", "Must issue a STARTTLS command first", "tls_required" },
+	[SMTP_REPLY_TLS_IN_TRANSACTION] = { 503, "5.5.1", "STARTTLS is not allowed within a transaction.",
+					    "starttls_in_transaction" },
 	[SMTP_REPLY_QUIT] = { 221, "2.0.0", "Bye.", "quit" },
 	[SMTP_REPLY_OK] = { 250, "2.0.0", "OK", "ok" },
 	[SMTP_REPLY_SENDER_OK] = { 250, "2.1.0", "Sender OK.", "sender_ok" },
@@ -76,6 +82,8 @@ static const struct smtp_reply replies[] = {
 	[SMTP_REPLY_UNKNOWN_MAILBOX] = { 550, "5.1.1", "There is no such mailbox here.", "unknown_mailbox" },
 	[SMTP_REPLY_MAILBOX_UNREADABLE] = { 451, "4.3.0", "The mailbox is not available now; try again later.",
 					    "mailbox_unavailable" },
+	[SMTP_REPLY_MAILBOX_FULL] = { 452, "4.2.2", "The mailbox is full; try again later.", "over_quota" },
+	[SMTP_REPLY_MAILBOX_FULL_FOR_GOOD] = { 552, "5.2.2", "The mailbox is full.", "over_quota" },
 	[SMTP_REPLY_RELAY_DENIED] = { 550, "5.7.1", "Relaying denied: this server does not receive mail for that domain.",
 				      "relay_denied" },
 };
