@@ -209,6 +209,14 @@ static bool file_write(struct maildir_delivery *d, struct maildir_mailbox *m)
 	piece_set(&pieces[0], d->return_path.ptr, d->return_path.len);
 	piece_set(&pieces[1], m->delivered_to.ptr, m->delivered_to.len);
 	piece_set(&pieces[2], d->trace.ptr, d->trace.len);
+	if (d->content.file) {
+		/* The content begins there; our own lines must stand before it. */
+		if (!write_pieces(m->file_fd, pieces, count))
+			return step_failed(d, m, "write");
+		if (!spool_copy_file(&d->content, m->file_fd))
+			return step_failed(d, m, "copy from the spool");
+		count = 0;
+	}
 	for (const struct spool_chunk *c = d->content.first; c; c = c->next) {
 		if (count == WRITE_PIECES) {
 			if (!write_pieces(m->file_fd, pieces, count))
@@ -344,4 +352,5 @@ void maildir_deliver(struct maildir_delivery *d)
 			mailbox_unlink(&d->mailboxes[i]);
 		mailbox_release(d, &d->mailboxes[i]);
 	}
+	spool_close_file(&d->content);
 }
