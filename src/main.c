@@ -124,6 +124,7 @@ static int run_server(struct loop *loop, struct server *server)
 		log_str("hostname", server->config->hostname);
 		log_u64("pid", (uint64_t)getpid());
 		log_end();
+		log_flush(); /* the first turn may be long in coming */
 		loop_run(loop);
 		log_begin(LOG_LEVEL_NOTICE, NULL, "stopped");
 		log_end();

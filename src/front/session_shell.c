@@ -194,6 +194,14 @@ static void refuse_early_talker(struct session_shell *sh)
 	end_greeting_delay(sh, reply);
 }
 
+/* No input is used before session_shell_decided() or session_shell_resume(). */
+static enum turn wait_for_op(struct session_shell *sh)
+{
+	sh->is_deciding = true;
+	sh->deciding_since_ms = now_ms(sh);
+	return TURN_WAITS;
+}
+
 static enum turn decide(struct session_shell *sh, const struct smtp_event *event)
 {
 	struct step_verdict verdict;
@@ -201,11 +209,8 @@ static enum turn decide(struct session_shell *sh, const struct smtp_event *event
 	if (event->type == SMTP_EVENT_CONNECT && sh->listener->config->session.greeting_delay_s)
 		return delay_greeting(sh);
 	session_step_decide(sh, event, &verdict);
-	if (verdict.is_pending) {
-		sh->is_deciding = true;
-		sh->deciding_since_ms = now_ms(sh);
-		return TURN_WAITS;
-	}
+	if (verdict.is_pending)
+		return wait_for_op(sh);
 	smtp_session_verdict(sh->smtp, verdict.reply);
 	if (event->type == SMTP_EVENT_DATA) {
 		conn_set_read_max(sh->conn, LOOP_SCRATCH_SIZE);
@@ -231,8 +236,7 @@ static enum turn handle(struct session_shell *sh, const struct smtp_event *event
 	case SMTP_EVENT_WAITING:
 		return TURN_WAITS;
 	case SMTP_EVENT_BODY:
-		session_step_body(sh, event->u.body);
-		return TURN_GOES_ON;
+		return session_step_body(sh, event->u.body) ? TURN_GOES_ON : wait_for_op(sh);
 	case SMTP_EVENT_RESET:
 		session_step_reset(sh);
 		conn_set_read_max(sh->conn, COMMAND_READ_MAX);

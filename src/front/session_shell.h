@@ -45,6 +45,9 @@ MUST_CHECK bool session_shell_start(struct server_listener *listener, int fd, co
 /* The answer to an event that was waited for; goes on with the session. From an op's done() only. */
 void session_shell_decided(struct session_shell *sh, const struct smtp_reply *reply);
 
+/* The content of the message is wanted again: goes on with the session. From an op's done() only. */
+void session_shell_resume(struct session_shell *sh);
+
 /* The process stops: 421 and close, unless a commit has begun. */
 void session_shell_shut_down(struct session_shell *sh);
 

@@ -77,7 +77,9 @@ static bool turns_to_postmaster(struct session_shell *sh)
 	const struct server *server = sh->listener->server;
 	struct envelope *e = sh->envelope;
 
-	if (!server->has_postmaster || e->is_postmaster_tried || !smtp_address_is_postmaster(&e->candidate))
+	bool is_postmaster = smtp_address_is_postmaster(&e->candidate) || smtp_address_is_bare_postmaster(&e->candidate);
+
+	if (!server->has_postmaster || e->is_postmaster_tried || !is_postmaster)
 		return false;
 	e->is_postmaster_tried = true;
 	e->candidate = server->postmaster;

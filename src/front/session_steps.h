@@ -19,8 +19,8 @@ struct step_verdict {
 /* Decide an event that waits for a verdict. */
 void session_step_decide(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *verdict);
 
-/* The next content of the message. */
-void session_step_body(struct session_shell *sh, struct span content);
+/* The next content of the message. False: it was taken, but no more before session_shell_resume(). */
+MUST_CHECK bool session_step_body(struct session_shell *sh, struct span content);
 
 /* The op that is waited for took too long: 451. */
 void session_step_expire(struct session_shell *sh);

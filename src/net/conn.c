@@ -1,10 +1,7 @@
-#include "net/conn.h"
-
-#include "base/bug.h"
+#include "net/conn_private.h"
 
 #include <errno.h>
 #include <event2/event.h>
-#include <event2/event_struct.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,37 +11,6 @@ enum {
 	LINGER_MS = 2000,
 	LINGER_BYTES = 64 * 1024,
 };
-
-/*
- * Ten thousand of these idle at a time: one libevent event serves both ways, and
- * what is needed only while the connection ends lies over what is not any more.
- */
-struct conn {
-	struct event event;           /* holds the fd; added for `events` */
-	struct loop *loop;
-	const struct conn_ops *ops;
-	void *owner;
-	uint64_t bytes_in, bytes_out;
-	struct addr peer;
-	union {
-		struct buf kept;             /* input that the owner left */
-		struct loop_timer linger;    /* since conn_linger() */
-	};
-	union {
-		struct loop_deferred resume; /* until the end */
-		struct loop_garbage garbage; /* from then on */
-	};
-	union {
-		uint32_t read_max;
-		uint32_t linger_left;        /* bytes to discard at most */
-	};
-	uint8_t events;               /* EV_READ, EV_WRITE: what is added now */
-	bool is_over;                 /* nothing more to read: end of input, or lost */
-	bool is_given_up;             /* by its owner, who hears nothing any more */
-	bool is_offering;             /* input() runs */
-};
-
-_Static_assert(sizeof(void *) != 8 || sizeof(struct conn) <= 264, "grows every idle session's memory");
 
 static void on_event(evutil_socket_t fd, short what, void *arg);
 
@@ -67,16 +33,20 @@ static bool wait_for(struct conn *c, short events)
 	return true;
 }
 
-static void tell_lost(struct conn *c, int error)
+void conn_stop_events(struct conn *c)
 {
-	wait_for(c, 0);
+	wait_for(c, 0); /* cannot fail: nothing is added */
+}
+
+void conn_tell_lost(struct conn *c, int error)
+{
+	conn_stop_events(c);
 	loop_defer_cancel(&c->resume);
 	c->is_over = true;
 	c->ops->lost(c->owner, error);
 }
 
-/* Let the owner use what it can. False: it gave the connection up meanwhile. */
-static bool offer(struct conn *c, struct span in, size_t *used)
+bool conn_offer(struct conn *c, struct span in, size_t *used)
 {
 	c->is_offering = true;
 	*used = c->ops->input(c->owner, in, c->is_over);
@@ -91,9 +61,9 @@ static void read_end(struct conn *c)
 
 	c->is_over = true;
 	if (wait_for(c, c->events & EV_WRITE))
-		offer(c, SPAN_LITERAL(""), &used);
+		conn_offer(c, SPAN_LITERAL(""), &used);
 	else
-		tell_lost(c, ENOMEM);
+		conn_tell_lost(c, ENOMEM);
 }
 
 static void read_input(struct conn *c)
@@ -104,7 +74,7 @@ static void read_input(struct conn *c)
 
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
-			tell_lost(c, errno);
+			conn_tell_lost(c, errno);
 		return;
 	}
 	if (n == 0) {
@@ -112,9 +82,9 @@ static void read_input(struct conn *c)
 		return;
 	}
 	c->bytes_in += (size_t)n;
-	if (offer(c, span_of(scratch, (size_t)n), &used) && used < (size_t)n &&
+	if (conn_offer(c, span_of(scratch, (size_t)n), &used) && used < (size_t)n &&
 	    !buf_add(&c->kept, scratch + used, (size_t)n - used))
-		tell_lost(c, ENOMEM);
+		conn_tell_lost(c, ENOMEM);
 }
 
 /* More has come. As long as there is kept input it stays in the kernel, and soon nobody asks about it. */
@@ -123,7 +93,7 @@ static void on_readable(struct conn *c)
 	if (buf_len(&c->kept) == 0)
 		read_input(c);
 	else if (!list_linked(&c->resume.link) && !wait_for(c, c->events & ~EV_READ))
-		tell_lost(c, ENOMEM);
+		conn_tell_lost(c, ENOMEM);
 }
 
 static void on_writable(struct conn *c)
@@ -131,7 +101,7 @@ static void on_writable(struct conn *c)
 	if (wait_for(c, c->events & ~EV_WRITE))
 		c->ops->writable(c->owner);
 	else
-		tell_lost(c, ENOMEM);
+		conn_tell_lost(c, ENOMEM);
 }
 
 static void on_event(evutil_socket_t fd, short what, void *arg)
@@ -196,6 +166,8 @@ bool conn_send(struct conn *c, struct span out, size_t *sent, int *error)
 	*sent = 0;
 	if (out.len == 0)
 		return true;
+	if (c->tls)
+		return conn_tls_send(c, out, sent, error);
 	do
 		n = send(event_get_fd(&c->event), out.ptr, out.len, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
@@ -214,7 +186,7 @@ bool conn_send(struct conn *c, struct span out, size_t *sent, int *error)
 
 bool conn_has_input(const struct conn *c)
 {
-	return buf_len(&c->kept) > 0;
+	return c->tls ? conn_tls_has_input(c) : buf_len(&c->kept) > 0;
 }
 
 static void run_resume(struct loop_deferred *deferred)
@@ -223,9 +195,13 @@ static void run_resume(struct loop_deferred *deferred)
 	struct buf kept = c->kept;
 	size_t used = 0;
 
+	if (c->tls) {
+		conn_tls_offer_kept(c);
+		return;
+	}
 	/* Taken out, so that it outlives the call though the owner may give the connection up in it. */
 	c->kept = (struct buf){ 0 };
-	if (buf_len(&kept) && !offer(c, buf_span(&kept), &used)) {
+	if (buf_len(&kept) && !conn_offer(c, buf_span(&kept), &used)) {
 		buf_fini(&kept);
 		return;
 	}
@@ -233,12 +209,12 @@ static void run_resume(struct loop_deferred *deferred)
 	buf_release_empty(&kept);
 	c->kept = kept;
 	if (buf_len(&kept) == 0 && !c->is_over && !wait_for(c, c->events | EV_READ))
-		tell_lost(c, ENOMEM);
+		conn_tell_lost(c, ENOMEM);
 }
 
 void conn_resume(struct conn *c)
 {
-	if (c->is_offering || buf_len(&c->kept))
+	if (c->is_offering || conn_has_input(c))
 		loop_defer(c->loop, &c->resume, run_resume);
 }
 
@@ -252,6 +228,8 @@ static void give_up(struct conn *c)
 {
 	c->is_given_up = true;
 	loop_defer_cancel(&c->resume);
+	if (c->tls)
+		conn_tls_end(c);
 	buf_fini(&c->kept);
 	c->linger = (struct loop_timer){ 0 };
 	c->garbage = (struct loop_garbage){ 0 };

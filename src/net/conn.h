@@ -15,6 +15,8 @@
 #include "base/buf.h"
 #include "net/loop.h"
 
+#include <openssl/ssl.h>
+
 struct conn;
 
 struct conn_ops {
@@ -27,8 +29,13 @@ struct conn_ops {
 	size_t (*input)(void *owner, struct span in, bool is_eof);
 	/* Output that did not fit can go on now; also after an error, which conn_send() will tell. */
 	void (*writable)(void *owner);
-	/* Reset, or an error while reading: nothing can be sent any more. `error` is an errno. */
+	/*
+	 * Reset, or an error while reading: nothing can be sent any more. `error` is an errno; 0: TLS failed,
+	 * and conn_tls_failure() tells how.
+	 */
 	void (*lost)(void *owner, int error);
+	/* The handshake that conn_start_tls() began has ended well. */
+	void (*secured)(void *owner);
 };
 
 /* Takes over fd (non-blocking). NULL: out of memory, and fd is closed. Reading starts in the next turn. */
@@ -53,6 +60,19 @@ bool conn_has_input(const struct conn *c);
 
 /* Offer kept input again in the next turn, and read on. */
 void conn_resume(struct conn *c);
+
+/*
+ * Begin a TLS handshake as the server; ssl is now the connection's, whatever the
+ * outcome. No input may be kept: what came before belongs to nobody. Ends in secured() or lost().
+ * False: out of memory; close it.
+ */
+MUST_CHECK bool conn_start_tls(struct conn *c, SSL *ssl);
+
+/* The session's SSL, or NULL on plain text. */
+const SSL *conn_ssl(const struct conn *c);
+
+/* Why TLS failed; "" when it did not. Good until the connection is closed. */
+const char *conn_tls_failure(const struct conn *c);
 
 /* Close at once; the object is freed at the end of the turn. Sets *c to NULL. */
 void conn_close(struct conn **c);

@@ -15,6 +15,7 @@ static const char *const event_names[SMTP_EVENTS] = {
 	[SMTP_EVENT_HELO] = "helo",             [SMTP_EVENT_MAIL] = "mail",
 	[SMTP_EVENT_RCPT] = "rcpt",             [SMTP_EVENT_DATA] = "data",
 	[SMTP_EVENT_MESSAGE] = "message",       [SMTP_EVENT_BODY] = "body",
+	[SMTP_EVENT_STARTTLS] = "starttls",
 	[SMTP_EVENT_RESET] = "reset",           [SMTP_EVENT_REPLIED] = "replied",
 	[SMTP_EVENT_QUIT] = "quit",             [SMTP_EVENT_CLOSE] = "close",
 };
@@ -140,11 +141,12 @@ void session_write_reply(struct smtp_session *s, const struct smtp_reply *reply)
 }
 
 /* "250-SIZE 52428800" and the like; the whole answer at once or not at all. */
-static bool write_ehlo_lines(struct buf *out, const struct smtp_session_options *o)
+static bool write_ehlo_lines(struct buf *out, const struct smtp_session_options *o, bool has_starttls)
 {
 	return buf_add_str(out, "250-") && buf_add_str(out, o->hostname) &&
 	       buf_add_str(out, "\r\n250-PIPELINING\r\n250-SIZE ") && buf_add_u64(out, o->max_message_size) &&
-	       buf_add_str(out, "\r\n250-8BITMIME\r\n250 ENHANCEDSTATUSCODES\r\n");
+	       buf_add_str(out, "\r\n250-8BITMIME\r\n") && (!has_starttls || buf_add_str(out, "250-STARTTLS\r\n")) &&
+	       buf_add_str(out, "250 ENHANCEDSTATUSCODES\r\n");
 }
 
 void session_write_ehlo(struct smtp_session *s)
@@ -156,7 +158,7 @@ void session_write_ehlo(struct smtp_session *s)
 		session_write_reply(s, &helo);
 		return;
 	}
-	if (write_ehlo_lines(&s->out, s->options))
+	if (write_ehlo_lines(&s->out, s->options, session_offers_starttls(s)))
 		return;
 	s->out.end = s->out.start + before;
 	note_written(s, false);
@@ -253,6 +255,9 @@ static void default_success(struct smtp_session *s, enum smtp_event_type type)
 	case SMTP_EVENT_MESSAGE:
 		session_write_reply(s, smtp_reply(SMTP_REPLY_MESSAGE_OK));
 		return;
+	case SMTP_EVENT_STARTTLS:
+		session_write_reply(s, smtp_reply(SMTP_REPLY_START_TLS));
+		return;
 	default:
 		BUG_ON(true);
 	}
@@ -279,6 +284,9 @@ static void note_accepted(struct smtp_session *s, enum smtp_event_type type)
 	case SMTP_EVENT_MESSAGE:
 		s->errors = 0;
 		break;
+	case SMTP_EVENT_STARTTLS:
+		s->state = SESSION_TLS;
+		break;
 	default:
 		BUG_ON(true);
 	}
@@ -288,6 +296,7 @@ static void note_accepted(struct smtp_session *s, enum smtp_event_type type)
 static void note_decided(struct smtp_session *s, enum smtp_event_type type, const struct smtp_reply *reply)
 {
 	if (type == SMTP_EVENT_MESSAGE) {
+		s->stage = "command";
 		s->messages++;
 		s->state = SESSION_COMMAND;
 		reset_transaction(s);
@@ -319,6 +328,26 @@ void smtp_session_verdict(struct smtp_session *s, const struct smtp_reply *reply
 	/* RFC 5321 4.2.1: 421 means that the channel closes; a refused connection has no further use. */
 	if (reply->code == 421 || type == SMTP_EVENT_CONNECT)
 		session_enter_closed(s);
+}
+
+bool session_offers_starttls(const struct smtp_session *s)
+{
+	return s->options->offers_starttls && !s->is_tls;
+}
+
+void smtp_session_tls_started(struct smtp_session *s)
+{
+	BUG_ON(s->state != SESSION_NEW && s->state != SESSION_TLS);
+	BUG_ON(s->transaction.is_open || buf_len(&s->out));
+	s->is_tls = true;
+	if (s->state == SESSION_NEW)
+		return;
+	buf_clear(&s->line);
+	s->line_state = LINE_PARTIAL;
+	s->line_ending = LINE_ENDING_UNKNOWN;
+	s->has_helo = s->is_extended = false;
+	s->stage = "command";
+	s->state = SESSION_COMMAND;
 }
 
 /* ---- input ---- */
@@ -481,6 +510,11 @@ static enum session_step take_input(struct smtp_session *s, struct span in, size
 	if (in.len == 0) {
 		event->type = SMTP_EVENT_NEED_INPUT;
 		return STEP_TELL;
+	}
+	if (s->state == SESSION_TLS) {
+		/* Plain text behind STARTTLS: somebody tries to have it taken for what came over TLS. */
+		session_enter_closed(s);
+		return STEP_ON;
 	}
 	if (s->state == SESSION_BODY)
 		return session_take_body(s, in, used, event);

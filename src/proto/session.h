@@ -15,6 +15,8 @@
  *  3. each command has one final reply, in order;
  *  4. it keeps no borrowed memory;
  *  5. only the session's own end of data ends DATA;
+ *  6. behind STARTTLS no byte is used until smtp_session_tls_started(), and one that is
+ *     offered before that ends the session;
  *  7. nothing in it grows without limit;
  *  8. every way out of a transaction passes one reset; RCPT implies MAIL
  *     accepted in the same transaction.
@@ -56,6 +58,8 @@ struct smtp_session_options {
 	enum smtp_bare_newline bare_newline;
 	bool is_lenient; /* MAIL without HELO, nested MAIL, surplus or missing arguments, addresses without <> */
 	bool rejects_unknown_parameters; /* 555 rather than ignoring them */
+	bool offers_starttls;
+	bool requires_tls; /* 530 to all that needs none but TLS */
 };
 
 enum smtp_event_type {
@@ -69,6 +73,7 @@ enum smtp_event_type {
 	SMTP_EVENT_RCPT,
 	SMTP_EVENT_DATA,
 	SMTP_EVENT_MESSAGE,
+	SMTP_EVENT_STARTTLS, /* accepted: send the output, then shake hands and call smtp_session_tls_started() */
 	/* These only tell. */
 	SMTP_EVENT_BODY,    /* the next content of the message; lines end in LF */
 	SMTP_EVENT_RESET,   /* the transaction is over and nothing of it may be kept */
@@ -121,6 +126,12 @@ size_t smtp_session_next(struct smtp_session *s, struct span in, struct smtp_eve
  * refuses; a reply of 421 closes. The reply is copied into the output at once.
  */
 void smtp_session_verdict(struct smtp_session *s, const struct smtp_reply *reply);
+
+/*
+ * TLS runs from here on: everything said before is forgotten (RFC 3207 4.2), HELO, transaction and line ending. Before the
+ * first event it makes a session that is in TLS from the start.
+ */
+void smtp_session_tls_started(struct smtp_session *s);
 
 /* End the session from outside with this reply (421); NULL: without a word. The next event is CLOSE, after RESET if due. */
 void smtp_session_close(struct smtp_session *s, const struct smtp_reply *reply);

@@ -10,6 +10,7 @@ enum session_state {
 	SESSION_NEW,     /* CONNECT is yet to be told */
 	SESSION_COMMAND, /* between commands */
 	SESSION_BODY,    /* behind 354 */
+	SESSION_TLS,     /* behind 220 to STARTTLS, until TLS runs */
 	SESSION_CLOSED,
 };
 
@@ -49,6 +50,7 @@ struct smtp_session {
 	uint8_t waiting;        /* enum smtp_event_type; NEED_INPUT: for nothing */
 	bool is_extended;       /* EHLO rather than HELO is being asked for */
 	bool has_helo;
+	bool is_tls;
 	bool is_reset_due;      /* RESET is yet to be told */
 	const struct smtp_reply *replied_due; /* REPLIED is yet to be told */
 	const char *stage;
@@ -78,6 +80,9 @@ enum session_step session_answer_and_close(struct smtp_session *s, enum smtp_rep
 
 /* Leave the transaction, if there is one. STEP_AGAIN: RESET is told first. */
 enum session_step session_leave_transaction(struct smtp_session *s, struct smtp_event *event);
+
+/* May STARTTLS come now, as far as the listener and the session go? */
+bool session_offers_starttls(const struct smtp_session *s);
 
 void session_enter_closed(struct smtp_session *s);
 void session_write_ehlo(struct smtp_session *s);

@@ -237,18 +237,6 @@ static enum session_step verb_help(struct smtp_session *s, const struct command 
 	return answer(s, SMTP_REPLY_HELP, c, event);
 }
 
-static const struct verb {
-	struct span name;
-	const char *stage;
-	verb_handler handle;
-} verbs[] = {
-	{ SPAN_LITERAL("MAIL"), "mail", verb_mail }, { SPAN_LITERAL("RCPT"), "rcpt", verb_rcpt },
-	{ SPAN_LITERAL("DATA"), "data", verb_data }, { SPAN_LITERAL("EHLO"), "helo", verb_ehlo },
-	{ SPAN_LITERAL("HELO"), "helo", verb_helo }, { SPAN_LITERAL("QUIT"), "quit", verb_quit },
-	{ SPAN_LITERAL("RSET"), "rset", verb_rset }, { SPAN_LITERAL("NOOP"), "noop", verb_noop },
-	{ SPAN_LITERAL("VRFY"), "vrfy", verb_vrfy }, { SPAN_LITERAL("HELP"), "help", verb_help },
-};
-
 static enum session_step answer_unimplemented(struct smtp_session *s, const struct command *c,
 					      struct smtp_event *event)
 {
@@ -259,6 +247,39 @@ static enum session_step answer_unimplemented(struct smtp_session *s, const stru
 	s->unimplemented++;
 	return answer(s, SMTP_REPLY_NOT_IMPLEMENTED, c, event);
 }
+
+static enum session_step verb_starttls(struct smtp_session *s, const struct command *c, struct smtp_event *event)
+{
+	if (!session_offers_starttls(s))
+		return answer_unimplemented(s, c, event);
+	if (has_surplus_argument(s, c))
+		return answer(s, SMTP_REPLY_NO_ARGUMENT_ALLOWED, c, event);
+	if (s->transaction.is_open)
+		return answer(s, SMTP_REPLY_TLS_IN_TRANSACTION, c, event);
+	return session_ask(s, SMTP_EVENT_STARTTLS, event);
+}
+
+/* Where TLS is required, what may come before it: RFC 3207 4, and what harms no one. */
+enum verb_time { ANY_TIME, BEHIND_TLS };
+
+static const struct verb {
+	struct span name;
+	const char *stage;
+	enum verb_time when;
+	verb_handler handle;
+} verbs[] = {
+	{ SPAN_LITERAL("MAIL"), "mail", BEHIND_TLS, verb_mail },
+	{ SPAN_LITERAL("RCPT"), "rcpt", BEHIND_TLS, verb_rcpt },
+	{ SPAN_LITERAL("DATA"), "data", BEHIND_TLS, verb_data },
+	{ SPAN_LITERAL("EHLO"), "helo", ANY_TIME, verb_ehlo },
+	{ SPAN_LITERAL("HELO"), "helo", ANY_TIME, verb_helo },
+	{ SPAN_LITERAL("QUIT"), "quit", ANY_TIME, verb_quit },
+	{ SPAN_LITERAL("RSET"), "rset", ANY_TIME, verb_rset },
+	{ SPAN_LITERAL("NOOP"), "noop", ANY_TIME, verb_noop },
+	{ SPAN_LITERAL("VRFY"), "vrfy", BEHIND_TLS, verb_vrfy },
+	{ SPAN_LITERAL("HELP"), "help", BEHIND_TLS, verb_help },
+	{ SPAN_LITERAL("STARTTLS"), "starttls", ANY_TIME, verb_starttls },
+};
 
 static bool has_bad_byte(struct span line)
 {
@@ -286,12 +307,17 @@ enum session_step session_handle_command(struct smtp_session *s, struct span lin
 	struct command c = { .line = line, .argument = span_trim(span_from(line, n)) };
 
 	s->stage = "command";
+	/* What comes behind AUTH is a secret, also where AUTH is not offered. */
+	if (span_ieq(span_head(line, n), SPAN_LITERAL("AUTH")))
+		c.line = span_head(line, n);
 	if (has_bad_byte(line))
 		return answer(s, SMTP_REPLY_BAD_BYTE, &c, event);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (!span_ieq(span_head(line, n), verbs[i].name))
 			continue;
 		s->stage = verbs[i].stage;
+		if (verbs[i].when == BEHIND_TLS && s->options->requires_tls && !s->is_tls)
+			return answer(s, SMTP_REPLY_TLS_FIRST, &c, event);
 		return verbs[i].handle(s, &c, event);
 	}
 	return answer_unimplemented(s, &c, event);
