@@ -11,7 +11,9 @@
 #include "base/err.h"
 #include "base/log.h"
 
-/* Where something stands; line 0: it is not in the file. */
+struct environment;
+
+/* Where something stands. Without a file nowhere: it is a default. Line 0: "file" is a variable, "$TIMEOUT". */
 struct config_place {
 	const char *file;
 	int line;
@@ -42,6 +44,17 @@ struct session_config {
 	bool rejects_unknown_parameters; /* unknown_parameters = "reject" */
 	uint32_t greeting_delay_s;       /* 0: none */
 	uint32_t min_data_rate;          /* octets a second; 0: any */
+	const char *tls_certfile;        /* NULL: no TLS */
+	const char *tls_keyfile;         /* NULL: in tls_certfile */
+	const char *tls_dh_params;       /* NULL: the built-in groups */
+	const char *tls_priority;
+	const char *tls_client_ca;       /* NULL: none */
+	uint32_t tls_client_verify;      /* enum tls_client_verify */
+	uint32_t tls_handshake_timeout_s;
+	bool tls_immediate;
+	bool tls_compat;
+	bool tls_required;
+	bool tls_tickets;
 };
 
 struct listener_config {
@@ -50,6 +63,7 @@ struct listener_config {
 	struct session_config session;
 	bool reuse_port;
 	struct config_place place;
+	const struct config_place *places; /* of its keys, by row of the option table; so in all of these */
 };
 
 /* A rule for listed clients. */
@@ -59,6 +73,7 @@ struct client_config {
 	bool has_bare_newline;
 	enum config_bare_newline bare_newline;
 	struct config_place place;
+	const struct config_place *places;
 };
 
 enum backend_type { BACKEND_MAILDIR, BACKEND_NULL };
@@ -66,14 +81,26 @@ enum backend_type { BACKEND_MAILDIR, BACKEND_NULL };
 struct backend_config {
 	const char *name;
 	enum backend_type type;
-	const char *path; /* maildir: pattern with %d, %n, %u, %% */
+	const char *path; /* maildir: pattern with %d, %n, %u, %{1n}, %% */
+	/* All these: maildir. */
+	const char *recipient_delimiter; /* any of these characters; NULL: none */
+	bool detail_folders;
+	const char *catch_all;           /* a local part or an address; NULL: none */
+	bool create;
+	const char *const *mailboxes;    /* that create is for: local parts or addresses */
+	size_t mailbox_count;
+	uint64_t quota;                  /* octets; 0: unlimited */
+	uint32_t quota_messages;         /* 0: unlimited */
+	bool is_quota_permanent;         /* quota_reply */
 	struct config_place place;
+	const struct config_place *places;
 };
 
 struct route_config {
 	const char *domain; /* lower case; NULL: any */
 	const struct backend_config *backend;
 	struct config_place place;
+	const struct config_place *places;
 };
 
 struct config {
@@ -91,7 +118,10 @@ struct config {
 	uint32_t max_sessions_per_minute; /* of one client; 0: unlimited */
 	uint32_t client_prefix_ipv4;      /* bits of an address that make a client */
 	uint32_t client_prefix_ipv6;
-	uint64_t spool_memory; /* octets */
+	uint64_t spool_memory;    /* octets */
+	uint64_t spool_threshold; /* octets */
+	uint64_t spool_reserve;   /* octets */
+	const char *spool_dir;
 	uint32_t disk_threads;
 	uint32_t listen_backlog;
 	enum log_level log_level;
@@ -111,22 +141,24 @@ struct config {
 	struct client_config *clients; /* the first that matches holds */
 	size_t client_count;
 
-	struct config_place *places; /* of the top-level keys, by row of the option table */
+	const struct config_place *places; /* of the top-level keys */
 
+	const char **foreign_variables; /* that are set for mailfront, and that nothing here takes over */
+	size_t foreign_variable_count;
 	const char **warnings; /* found by the lint; `file:line: text` */
 	size_t warning_count;
 };
 
 /*
- * Read and check a file. NULL: err tells file, line and key. The result has one
- * reference. A file can neither end the process nor print anything. The name is
- * libconfig's too: it is hidden so that neither library nor program takes the
- * other's for its own.
+ * Read and check a file; variables of `environment`, which may be NULL, win over
+ * its top level. NULL: err tells file, line and key. The result has one reference.
+ * A file can neither end the process nor print anything.
  */
-__attribute__((visibility("hidden"))) struct config *config_read(const char *file, struct err *err);
+struct config *config_load(const char *file, const struct environment *environment, struct err *err);
 
 /* The same from memory, for tests; `name` stands in messages, and @include is refused. */
-struct config *config_read_text(const char *name, struct span text, struct err *err);
+struct config *config_load_text(const char *name, struct span text, const struct environment *environment,
+				struct err *err);
 
 struct config *config_get(struct config *config);
 void config_put(struct config **config);

@@ -39,13 +39,16 @@ static void log_turned_away(const struct addr *peer, const struct smtp_reply *re
 	log_end();
 }
 
-/* Say no on a fresh connection. It has no buffers yet: what does not fit into the socket is not worth waiting for. */
-static void turn_away(int fd, const struct addr *peer, enum smtp_reply_name name)
+/*
+ * Say no on a fresh connection, but nothing where TLS would have to come first. It has
+ * no buffers yet: what does not fit into the socket is not worth waiting for.
+ */
+static void turn_away(const struct server_listener *l, int fd, const struct addr *peer, enum smtp_reply_name name)
 {
 	struct buf text = { 0 };
 
 	log_turned_away(peer, smtp_reply(name));
-	if (smtp_reply_write(&text, smtp_reply(name)) &&
+	if (!l->config->session.tls_immediate && smtp_reply_write(&text, smtp_reply(name)) &&
 	    send(fd, buf_span(&text).ptr, buf_len(&text), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
 		shutdown(fd, SHUT_WR);
 	buf_fini(&text);
@@ -84,7 +87,7 @@ static void take_connection(void *owner, int fd, const struct addr *peer)
 	enum smtp_reply_name refusal = admit(s, peer);
 
 	if (refusal != SMTP_REPLY_OK) {
-		turn_away(fd, peer, refusal);
+		turn_away(l, fd, peer, refusal);
 		return;
 	}
 	if (session_shell_start(l, fd, peer))
@@ -229,6 +232,8 @@ static bool fill_options(struct server_listener *l, const struct config *config,
 		.bare_newline = bare_newline_of(c->bare_newline),
 		.is_lenient = c->lenient,
 		.rejects_unknown_parameters = c->rejects_unknown_parameters,
+		.offers_starttls = c->tls_certfile && !c->tls_immediate,
+		.requires_tls = c->tls_required,
 	};
 	if (!l->options.greeting)
 		return err_set(err, "out of memory");

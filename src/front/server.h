@@ -21,6 +21,7 @@ struct server_listener {
 	const struct listener_config *config;
 	struct smtp_session_options options; /* lent to the sessions */
 	struct smtp_session_options *rule_options; /* owned; the same for clients of each config->clients rule */
+	struct tls_context *tls;             /* holds a reference; NULL: no TLS here */
 	struct listener *listener;           /* owned; NULL once stopped */
 };
 

@@ -1,6 +1,7 @@
 #include "front/session_shell.h"
 
 #include "front/session_steps.h"
+#include "front/session_tls.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +83,9 @@ static void log_disconnect(const struct session_shell *sh, const char *reason, i
 	log_u64("bytes_in", conn_bytes_in(sh->conn));
 	log_u64("bytes_out", conn_bytes_out(sh->conn));
 	log_u64("seconds", (now_ms(sh) - sh->begun_ms) / 1000);
+	session_tls_log(sh);
+	if (*conn_tls_failure(sh->conn))
+		log_str("tls_failure", conn_tls_failure(sh->conn));
 	log_end();
 }
 
@@ -202,6 +206,36 @@ static enum turn wait_for_op(struct session_shell *sh)
 	return TURN_WAITS;
 }
 
+/* The 220 has left: now the client shakes hands. */
+static enum turn start_handshake(struct session_shell *sh)
+{
+	sh->is_tls_due = false;
+	if (!session_tls_start(sh)) {
+		end_session(sh, "tls_unavailable", 0, CLOSE_NOW);
+		return TURN_ENDED;
+	}
+	look_at_clocks_soon(sh);
+	return TURN_WAITS;
+}
+
+/*
+ * RFC 3207 4.2, and what happens where it is not heeded: bytes that came behind
+ * STARTTLS in plain text must never be taken for what came over TLS. They may be
+ * read already or still lie in the kernel; either way this is an attack.
+ */
+static enum turn begin_starttls(struct session_shell *sh, bool has_unread)
+{
+	if (has_unread || conn_has_unread(sh->conn)) {
+		end_session(sh, "starttls_injection", 0, CLOSE_NOW);
+		return TURN_ENDED;
+	}
+	smtp_session_verdict(sh->smtp, NULL);
+	sh->is_tls_due = true;
+	if (!flush_output(sh))
+		return TURN_ENDED;
+	return sh->is_blocked ? TURN_WAITS : start_handshake(sh);
+}
+
 static enum turn decide(struct session_shell *sh, const struct smtp_event *event)
 {
 	struct step_verdict verdict;
@@ -245,6 +279,8 @@ static enum turn handle(struct session_shell *sh, const struct smtp_event *event
 		session_shell_log_refusal(sh, event->u.replied.reply, smtp_session_stage(sh->smtp),
 					  event->u.replied.line, NULL);
 		return TURN_GOES_ON;
+	case SMTP_EVENT_STARTTLS:
+		return begin_starttls(sh, has_unread);
 	case SMTP_EVENT_QUIT:
 		finish(sh, "quit", has_unread);
 		return TURN_ENDED;
@@ -264,8 +300,10 @@ static size_t run_turn(struct session_shell *sh, struct span in, enum turn *turn
 	unsigned events = 0;
 
 	*turn = TURN_GOES_ON;
-	while (*turn == TURN_GOES_ON && events++ < EVENTS_PER_TURN) {
+	while (*turn == TURN_GOES_ON && events < EVENTS_PER_TURN) {
 		used += smtp_session_next(sh->smtp, span_from(in, used), &event);
+		/* Content is bounded by what is read at once. */
+		events += event.type != SMTP_EVENT_BODY;
 		*turn = handle(sh, &event, used < in.len);
 	}
 	if (*turn == TURN_ENDED || !flush_output(sh)) {
@@ -274,7 +312,7 @@ static size_t run_turn(struct session_shell *sh, struct span in, enum turn *turn
 	}
 	if (*turn == TURN_GOES_ON)
 		conn_resume(sh->conn); /* others first */
-	else if (!sh->is_blocked && !sh->is_deciding)
+	else if (!sh->is_blocked && !sh->is_deciding && !sh->is_handshaking)
 		smtp_session_trim(sh->smtp);
 	return used;
 }
@@ -283,7 +321,6 @@ static size_t take_input(void *owner, struct span in, bool is_eof)
 {
 	struct session_shell *sh = owner;
 	enum turn turn;
-
 	size_t used;
 
 	sh->is_eof |= is_eof;
@@ -315,19 +352,41 @@ static void take_writable(void *owner)
 {
 	struct session_shell *sh = owner;
 
-	if (flush_output(sh) && !sh->is_blocked)
+	if (!flush_output(sh) || sh->is_blocked)
+		return;
+	if (sh->is_tls_due)
+		start_handshake(sh);
+	else
 		go_on(sh);
+}
+
+static void take_secured(void *owner)
+{
+	struct session_shell *sh = owner;
+	enum turn turn;
+
+	sh->is_handshaking = false;
+	sh->is_tls = true;
+	sh->active_ms = now_ms(sh);
+	free(sh->helo_name);
+	sh->helo_name = NULL;
+	sh->is_extended = false;
+	smtp_session_tls_started(sh->smtp);
+	run_turn(sh, SPAN_LITERAL(""), &turn);
 }
 
 static void take_lost(void *owner, int error)
 {
-	end_session(owner, "lost", error, CLOSE_NOW);
+	struct session_shell *sh = owner;
+
+	end_session(sh, sh->is_handshaking ? "tls_handshake" : "lost", error, CLOSE_NOW);
 }
 
 static const struct conn_ops shell_conn_ops = {
 	.input = take_input,
 	.writable = take_writable,
 	.lost = take_lost,
+	.secured = take_secured,
 };
 
 static void log_if_slow(const struct session_shell *sh)
@@ -357,6 +416,14 @@ void session_shell_decided(struct session_shell *sh, const struct smtp_reply *re
 	go_on(sh);
 }
 
+void session_shell_resume(struct session_shell *sh)
+{
+	sh->is_deciding = false;
+	sh->active_ms = now_ms(sh);
+	start_rate(sh); /* while we were busy the peer could send nothing */
+	go_on(sh);
+}
+
 /* ---- the clocks ---- */
 
 static void close_with(struct session_shell *sh, enum smtp_reply_name name)
@@ -364,6 +431,11 @@ static void close_with(struct session_shell *sh, enum smtp_reply_name name)
 	const char *stage = smtp_session_stage(sh->smtp);
 	struct smtp_event event;
 
+	/* In the middle of a handshake there are no words. */
+	if (sh->is_handshaking) {
+		end_session(sh, smtp_reply(name)->reason, 0, CLOSE_NOW);
+		return;
+	}
 	session_shell_log_refusal(sh, smtp_reply(name), stage, SPAN_LITERAL(""), NULL);
 	smtp_session_close(sh->smtp, smtp_reply(name));
 	do {
@@ -414,7 +486,13 @@ static void look_at_clocks(struct loop_timer *timer)
 	uint64_t session_due = sh->begun_ms + 1000ULL * config->session_timeout_s;
 	uint64_t idle_due = sh->active_ms + 1000ULL * config->timeout_s;
 
-	if (sh->is_deciding) {
+	if (sh->is_handshaking) {
+		idle_due = sh->handshake_since_ms + 1000ULL * config->tls_handshake_timeout_s;
+		if (now >= idle_due) {
+			end_session(sh, "tls_handshake_timeout", 0, CLOSE_NOW);
+			return;
+		}
+	} else if (sh->is_deciding) {
 		idle_due = sh->deciding_since_ms + (sh->is_committing ? COMMIT_DEADLINE_MS : CHECK_DEADLINE_MS);
 		if (now >= idle_due) {
 			session_step_expire(sh);
@@ -475,7 +553,10 @@ bool session_shell_start(struct server_listener *listener, int fd, const struct 
 	log_addr("client", peer);
 	log_end();
 	look_at_clocks_soon(sh);
-	run_turn(sh, SPAN_LITERAL(""), &turn);
+	if (session_tls_is_immediate(listener))
+		start_handshake(sh);
+	else
+		run_turn(sh, SPAN_LITERAL(""), &turn);
 	return true;
 }
 

@@ -24,6 +24,7 @@ struct session_shell {
 	uint64_t begun_ms;
 	uint64_t active_ms;        /* when the peer last sent or read something */
 	uint64_t deciding_since_ms;
+	uint64_t handshake_since_ms;
 	uint64_t rate_since_ms;    /* the data rate is reckoned from then on, */
 	uint64_t rate_bytes;       /* and from so many bytes in */
 	const char *last_reason;   /* of the last error reply; NULL: none */
@@ -36,6 +37,9 @@ struct session_shell {
 	bool is_deciding;          /* an op runs; the peer owes nothing */
 	bool is_committing;        /* and it must not be cut */
 	bool is_greeting_late;     /* greeting_delay runs */
+	bool is_tls_due;           /* 220 to STARTTLS is on its way; then the handshake */
+	bool is_handshaking;
+	bool is_tls;
 	char id[SESSION_ID_SIZE];
 };
 

@@ -189,6 +189,13 @@ bool conn_has_input(const struct conn *c)
 	return c->tls ? conn_tls_has_input(c) : buf_len(&c->kept) > 0;
 }
 
+bool conn_has_unread(const struct conn *c)
+{
+	char byte;
+
+	return recv(event_get_fd(&c->event), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static void run_resume(struct loop_deferred *deferred)
 {
 	struct conn *c = LIST_OWNER(deferred, struct conn, resume);

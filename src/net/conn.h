@@ -58,6 +58,9 @@ MUST_CHECK bool conn_send(struct conn *c, struct span out, size_t *sent, int *er
 /* Is there input that the owner left unused? */
 bool conn_has_input(const struct conn *c);
 
+/* Has more arrived that was not read yet? */
+bool conn_has_unread(const struct conn *c);
+
 /* Offer kept input again in the next turn, and read on. */
 void conn_resume(struct conn *c);
 

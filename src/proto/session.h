@@ -10,7 +10,8 @@
  *
  * Laws, held by tests/unit/check_session_laws.c and by the fuzz target:
  *  1. any cutting of the input gives the same events and the same output
- *     (BODY spans are cut with the input; their sum is the same);
+ *     (BODY spans are cut with the input; their sum is the same, but for a message
+ *     that is refused while it is read, of which more or less was told by then);
  *  2. while a verdict is owed no byte is used;
  *  3. each command has one final reply, in order;
  *  4. it keeps no borrowed memory;
@@ -99,7 +100,7 @@ struct smtp_event {
 			uint64_t octets; /* as RFC 1870 counts them */
 			bool has_lone_cr;   /* a CR that ended no line is in the content */
 			bool has_bare_lf;   /* CRLF session: a bare LF is in the content */
-			bool has_bare_dot;  /* CRLF session: a line with a single dot behind a bare LF */
+			bool has_bare_dot;  /* CRLF session: a line with a single dot next to a bare LF */
 		} message;
 		struct {
 			const struct smtp_reply *reply;

@@ -18,6 +18,16 @@ static enum session_step answer(struct smtp_session *s, enum smtp_reply_name nam
 	return session_answer(s, name, c->line, event);
 }
 
+/* Up to the first blank. */
+static size_t word_len(struct span line)
+{
+	size_t n = 0;
+
+	while (n < line.len && line.ptr[n] != ' ' && line.ptr[n] != '\t')
+		n++;
+	return n;
+}
+
 static bool has_surplus_argument(const struct smtp_session *s, const struct command *c)
 {
 	return c->argument.len && !s->options->is_lenient;
@@ -59,7 +69,7 @@ static enum session_step verb_ehlo(struct smtp_session *s, const struct command 
 /* Without <>, for those who are lenient: up to the next blank. */
 static bool parse_bare_path(struct smtp_address *address, struct span path, size_t *used)
 {
-	*used = span_find(path, ' ');
+	*used = word_len(path);
 	return path.len && path.ptr[0] != '<' && smtp_address_parse(address, span_head(path, *used));
 }
 
@@ -292,18 +302,9 @@ static bool has_bad_byte(struct span line)
 	return false;
 }
 
-static size_t verb_len(struct span line)
-{
-	size_t n = 0;
-
-	while (n < line.len && line.ptr[n] != ' ' && line.ptr[n] != '\t')
-		n++;
-	return n;
-}
-
 enum session_step session_handle_command(struct smtp_session *s, struct span line, struct smtp_event *event)
 {
-	size_t n = verb_len(line);
+	size_t n = word_len(line);
 	struct command c = { .line = line, .argument = span_trim(span_from(line, n)) };
 
 	s->stage = "command";

@@ -1,0 +1,38 @@
+#include "front/session_tls.h"
+
+#include "net/tls.h"
+
+bool session_tls_is_immediate(const struct server_listener *listener)
+{
+	return listener->config->session.tls_immediate;
+}
+
+bool session_tls_start(struct session_shell *sh)
+{
+	SSL *ssl = sh->listener->tls ? tls_context_new_ssl(sh->listener->tls) : NULL;
+
+	if (!ssl || !conn_start_tls(sh->conn, ssl))
+		return false;
+	sh->is_handshaking = true;
+	sh->handshake_since_ms = loop_now_ms(sh->listener->server->loop);
+	return true;
+}
+
+void session_tls_log(const struct session_shell *sh)
+{
+	struct tls_facts facts;
+
+	if (!sh->is_tls)
+		return;
+	tls_facts_read(&facts, conn_ssl(sh->conn));
+	log_str("tls", facts.version);
+	log_str("suite", facts.suite);
+	log_str("group", facts.group);
+	log_str("resumed", facts.is_resumed ? "yes" : "no");
+	if (*facts.server_name)
+		log_str("sni", facts.server_name);
+	if (facts.has_client_cert) {
+		log_str("client_subject", facts.client_subject);
+		log_str("client_fingerprint", facts.client_fingerprint);
+	}
+}

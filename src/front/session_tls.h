@@ -1,0 +1,18 @@
+/*
+ * TLS as sessions see it: whether it may begin, and what came of it.
+ */
+#ifndef FRONT_SESSION_TLS_H
+#define FRONT_SESSION_TLS_H
+
+#include "front/session_shell.h"
+
+/* Does the listener shake hands before the greeting? */
+bool session_tls_is_immediate(const struct server_listener *listener);
+
+/* Begin the handshake; it ends in the connection's secured() or lost(). False: it cannot be had now. */
+MUST_CHECK bool session_tls_start(struct session_shell *sh);
+
+/* Add what TLS runs with to the log line that is being made. */
+void session_tls_log(const struct session_shell *sh);
+
+#endif
