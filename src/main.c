@@ -95,7 +95,7 @@ static int test_config(const struct config *config)
 
 static int dump_config(const struct config *config)
 {
-	if (config_dump(config, stdout) && fflush(stdout) == 0)
+	if (config_dump(config, true, stdout) && fflush(stdout) == 0)
 		return EX_OK;
 	perror("smtpfrontd: cannot write the configuration");
 	return EX_IOERR;
@@ -173,7 +173,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "smtpfrontd: cannot read %s: %m\n", a.file);
 		return EX_NOINPUT;
 	}
-	config = config_read(a.file, &err);
+	config = config_load(a.file, NULL, &err);
 	if (!config) {
 		fprintf(stderr, "smtpfrontd: %s\n", err.text);
 		return EX_CONFIG;

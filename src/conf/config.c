@@ -21,9 +21,10 @@ static struct config *config_new(const char *file, struct err *err)
 }
 
 /* Takes the source, read or not, and the configuration; gives back what came of them. */
-static struct config *finish(struct config *config, struct source *source, bool is_read, struct err *err)
+static struct config *finish(struct config *config, struct source *source, bool is_read,
+			     const struct environment *environment, struct err *err)
 {
-	bool ok = is_read && reader_read(config, source, err) && lint_check(config, err);
+	bool ok = is_read && reader_read(config, source, environment, err) && lint_check(config, err);
 
 	source_fini(source);
 	if (!ok)
@@ -31,24 +32,29 @@ static struct config *finish(struct config *config, struct source *source, bool 
 	return config;
 }
 
-struct config *config_read(const char *file, struct err *err)
+struct config *config_load(const char *file, const struct environment *environment, struct err *err)
 {
 	struct config *config = config_new(file, err);
 	struct source source;
+	bool is_read;
 
 	if (!config)
 		return NULL;
-	return finish(config, &source, source_read(&source, &config->arena, file, err), err);
+	is_read = source_read(&source, &config->arena, file, err);
+	return finish(config, &source, is_read, environment, err);
 }
 
-struct config *config_read_text(const char *name, struct span text, struct err *err)
+struct config *config_load_text(const char *name, struct span text, const struct environment *environment,
+				struct err *err)
 {
 	struct config *config = config_new(name, err);
 	struct source source;
+	bool is_read;
 
 	if (!config)
 		return NULL;
-	return finish(config, &source, source_read_text(&source, &config->arena, name, text, err), err);
+	is_read = source_read_text(&source, &config->arena, name, text, err);
+	return finish(config, &source, is_read, environment, err);
 }
 
 struct config *config_get(struct config *config)

@@ -32,130 +32,222 @@ static void dump_number(const struct option *o, uint64_t value, FILE *out)
 		fprintf(out, "%s%s", text, value > INT32_MAX ? "L" : "");
 }
 
-static void dump_domains(const struct config *config, FILE *out)
+static void dump_list(const char *const *texts, size_t count, FILE *out)
 {
 	fputs("(", out);
-	for (size_t i = 0; i < config->domain_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		fputs(i ? ", " : " ", out);
-		dump_string(config->domains[i], out);
+		dump_string(texts[i], out);
 	}
 	fputs(" )", out);
+}
+
+static void dump_mailboxes(const struct backend_config *backend, FILE *out)
+{
+	dump_list(backend->mailboxes, backend->mailbox_count, out);
+}
+
+static void dump_prefixes(const struct client_config *client, FILE *out)
+{
+	char text[ADDR_TEXT_SIZE];
+
+	fputs("(", out);
+	for (size_t i = 0; i < client->address_count; i++) {
+		const struct addr_prefix *prefix = &client->addresses[i];
+		struct addr addr = { .family = prefix->family };
+
+		memcpy(addr.ip, prefix->ip, sizeof(addr.ip));
+		fprintf(out, "%s\"%s/%u\"", i ? ", " : " ", addr_format_ip(&addr, text), prefix->bits);
+	}
+	fputs(" )", out);
+}
+
+static void dump_bool(const struct option *o, bool value, FILE *out)
+{
+	if (o->words)
+		dump_string(option_word_of(o, value), out);
+	else
+		fputs(value ? "true" : "false", out);
 }
 
 static void dump_value(const struct config *config, const struct option *o, const void *field, FILE *out)
 {
 	switch (o->type) {
-	case OPTION_GREETING:
-	case OPTION_HOSTNAME:
-	case OPTION_DOMAIN:
-	case OPTION_ADDRESS:
-	case OPTION_SOCKET:
-	case OPTION_PATTERN:
-		dump_string(*(const char *const *)field, out);
-		break;
 	case OPTION_U32:
 		dump_number(o, *(const uint32_t *)field, out);
 		break;
 	case OPTION_U64:
 		dump_number(o, *(const uint64_t *)field, out);
 		break;
-	case OPTION_LOG_LEVEL:
-		dump_string(log_level_name(*(const enum log_level *)field), out);
+	case OPTION_BOOL:
+		dump_bool(o, *(const bool *)field, out);
 		break;
-	case OPTION_BACKEND_TYPE:
-		dump_string(option_backend_type_name(*(const enum backend_type *)field), out);
+	case OPTION_WORD:
+		dump_string(option_word_of(o, *(const unsigned *)field), out);
 		break;
 	case OPTION_BACKEND_NAME:
 		dump_string((*(const struct backend_config *const *)field)->name, out);
 		break;
 	case OPTION_DOMAINS:
-		dump_domains(config, out);
+		dump_list(config->domains, config->domain_count, out);
+		break;
+	case OPTION_MAILBOXES:
+		dump_mailboxes((const void *)((const char *)field - offsetof(struct backend_config, mailboxes)),
+			       out);
+		break;
+	case OPTION_PREFIXES:
+		dump_prefixes((const void *)((const char *)field - offsetof(struct client_config, addresses)),
+			      out);
 		break;
 	case OPTION_LISTENERS:
 	case OPTION_BACKENDS:
 	case OPTION_ROUTES:
+	case OPTION_CLIENTS:
 	case OPTION_TYPES:
+		break;
+	default:
+		dump_string(*(const char *const *)field, out);
 		break;
 	}
 }
 
-/* A string that was not given and has no value of its own. */
-static bool is_absent(const struct option *o, const void *field)
+/* Something that was not given, and has no default of its own. */
+static bool is_absent(const struct option *o, const void *field, const struct config_place *place)
 {
 	switch (o->type) {
-	case OPTION_GREETING:
-	case OPTION_DOMAIN:
-	case OPTION_ADDRESS:
-	case OPTION_PATTERN:
-		return *(const char *const *)field == NULL;
+	case OPTION_U32:
+	case OPTION_U64:
+	case OPTION_BOOL:
+	case OPTION_DOMAINS:
+	case OPTION_BACKEND_NAME:
+		return false;
+	case OPTION_WORD:
+		return !o->default_text && !place->file;
 	default:
-		return o->type >= OPTION_LISTENERS;
+		return o->type >= OPTION_LISTENERS || *(const void *const *)field == NULL;
 	}
 }
 
-static void dump_scope(const struct config *config, enum option_scope scope, const void *base,
-		       const char *indent, FILE *out)
+/* The end of a line. The name of a file may hold anything, and a comment ends with its line. */
+static void dump_place(const struct config_place *place, FILE *out)
+{
+	const char *name = place->file ? place->file : "default";
+
+	fputs("  # ", out);
+	for (; *name; name++)
+		fputc((unsigned char)*name < ' ' || *name == 0x7f ? '?' : *name, out);
+	if (place->line)
+		fprintf(out, ":%d", place->line);
+}
+
+/* Keys of one struct, and where what stands in them is from. */
+struct dump {
+	const struct config *config;
+	FILE *out;
+	bool with_places;
+};
+
+static void dump_key(const struct dump *d, const struct option *o, const void *field,
+		     const struct config_place *place, const char *indent)
+{
+	if (is_absent(o, field, place) && o->type != OPTION_GREETING)
+		return;
+	fprintf(d->out, "%s%s = ", indent, o->key);
+	if (is_absent(o, field, place))
+		fprintf(d->out, "\"%s smtpfrontd\"", d->config->hostname);
+	else
+		dump_value(d->config, o, field, d->out);
+	fputc(';', d->out);
+	if (d->with_places)
+		dump_place(place, d->out);
+	fputc('\n', d->out);
+}
+
+static void dump_scope(const struct dump *d, enum option_scope scope, const void *base,
+		       const struct config_place *places, const char *indent)
 {
 	for (size_t i = 0; i < option_table_len; i++) {
 		const struct option *o = &option_table[i];
-		const void *field = (const char *)base + o->offset;
 
-		if (o->scope != scope)
-			continue;
-		if (o->type == OPTION_GREETING && is_absent(o, field)) {
-			fprintf(out, "%s%s = \"%s smtpfrontd\";\n", indent, o->key, config->hostname);
-			continue;
-		}
-		if (is_absent(o, field))
-			continue;
-		fprintf(out, "%s%s = ", indent, o->key);
-		dump_value(config, o, field, out);
-		fputs(";\n", out);
+		if (o->scope == scope)
+			dump_key(d, o, (const char *)base + o->offset, &places[i], indent);
 	}
 }
 
-static void dump_backends(const struct config *config, FILE *out)
+/* Only the keys that go with its type, or they would not be taken again. */
+static void dump_backend(const struct dump *d, const struct backend_config *backend)
 {
-	fputs("\nbackends = {\n", out);
-	for (size_t i = 0; i < config->backend_count; i++) {
-		fprintf(out, "\t%s = {\n", config->backends[i].name);
-		dump_scope(config, OPTION_BACKEND, &config->backends[i], "\t\t", out);
-		fputs("\t};\n", out);
+	fprintf(d->out, "\t%s = {\n", backend->name);
+	for (size_t i = 0; i < option_table_len; i++) {
+		const struct option *o = &option_table[i];
+
+		if (o->scope == OPTION_BACKEND && o->backend_types >> backend->type & 1)
+			dump_key(d, o, (const char *)backend + o->offset, &backend->places[i], "\t\t");
 	}
-	fputs("};\n", out);
+	fputs("\t};\n", d->out);
 }
 
-static void dump_routes(const struct config *config, FILE *out)
+static void dump_backends(const struct dump *d)
 {
-	fputs("\nroutes = (", out);
-	for (size_t i = 0; i < config->route_count; i++) {
-		fputs(i ? ",\n\t{\n" : "\n\t{\n", out);
-		dump_scope(config, OPTION_ROUTE, &config->routes[i], "\t\t", out);
-		fputs("\t}", out);
-	}
-	fputs("\n);\n", out);
+	fputs("\nbackends = {\n", d->out);
+	for (size_t i = 0; i < d->config->backend_count; i++)
+		dump_backend(d, &d->config->backends[i]);
+	fputs("};\n", d->out);
 }
 
-static void dump_listeners(const struct config *config, FILE *out)
+static void dump_routes(const struct dump *d)
 {
-	fputs("\nlisteners = (", out);
-	for (size_t i = 0; i < config->listener_count; i++) {
-		fputs(i ? ",\n\t{\n" : "\n\t{\n", out);
-		dump_scope(config, OPTION_LISTENER, &config->listeners[i], "\t\t", out);
-		dump_scope(config, OPTION_SESSION, &config->listeners[i].session, "\t\t", out);
-		fputs("\t}", out);
+	fputs("\nroutes = (", d->out);
+	for (size_t i = 0; i < d->config->route_count; i++) {
+		const struct route_config *route = &d->config->routes[i];
+
+		fputs(i ? ",\n\t{\n" : "\n\t{\n", d->out);
+		dump_scope(d, OPTION_ROUTE, route, route->places, "\t\t");
+		fputs("\t}", d->out);
 	}
-	fputs("\n);\n", out);
+	fputs("\n);\n", d->out);
 }
 
-bool config_dump(const struct config *config, FILE *out)
+static void dump_listeners(const struct dump *d)
 {
-	dump_scope(config, OPTION_GLOBAL, config, "", out);
+	fputs("\nlisteners = (", d->out);
+	for (size_t i = 0; i < d->config->listener_count; i++) {
+		const struct listener_config *listener = &d->config->listeners[i];
+
+		fputs(i ? ",\n\t{\n" : "\n\t{\n", d->out);
+		dump_scope(d, OPTION_LISTENER, listener, listener->places, "\t\t");
+		dump_scope(d, OPTION_SESSION, &listener->session, listener->places, "\t\t");
+		fputs("\t}", d->out);
+	}
+	fputs("\n);\n", d->out);
+}
+
+static void dump_clients(const struct dump *d)
+{
+	if (d->config->client_count == 0)
+		return;
+	fputs("\nclients = (", d->out);
+	for (size_t i = 0; i < d->config->client_count; i++) {
+		const struct client_config *client = &d->config->clients[i];
+
+		fputs(i ? ",\n\t{\n" : "\n\t{\n", d->out);
+		dump_scope(d, OPTION_CLIENT, client, client->places, "\t\t");
+		fputs("\t}", d->out);
+	}
+	fputs("\n);\n", d->out);
+}
+
+bool config_dump(const struct config *config, bool with_places, FILE *out)
+{
+	const struct dump d = { config, out, with_places };
+
+	dump_scope(&d, OPTION_GLOBAL, config, config->places, "");
 	if (!config->postmaster)
 		fputs("# postmaster is not given\n", out);
-	dump_scope(config, OPTION_SESSION, &config->session, "", out);
-	dump_backends(config, out);
-	dump_routes(config, out);
-	dump_listeners(config, out);
+	dump_scope(&d, OPTION_SESSION, &config->session, config->places, "");
+	dump_backends(&d);
+	dump_routes(&d);
+	dump_listeners(&d);
+	dump_clients(&d);
 	return fflush(out) == 0 && !ferror(out);
 }

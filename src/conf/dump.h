@@ -9,7 +9,10 @@
 
 #include <stdio.h>
 
-/* False: writing failed; errno tells why. */
-bool config_dump(const struct config *config, FILE *out);
+/*
+ * With `with_places` a comment behind each value tells where it comes from:
+ * "# default", "# file:line" or "# $TIMEOUT". False: writing failed; errno tells why.
+ */
+bool config_dump(const struct config *config, bool with_places, FILE *out);
 
 #endif

@@ -23,10 +23,17 @@ static struct config_place key_place(const struct config *config, const char *ke
 
 static bool is_given(const struct config *config, const char *key)
 {
-	return key_place(config, key).line > 0;
+	return key_place(config, key).file != NULL;
 }
 
-/* Without a line where the key is not in the file. */
+/* Into `text`, with what follows it; what is not given is told of the file as a whole. Returns the length. */
+static int place_text(const struct config *config, struct config_place place, char *text, size_t size)
+{
+	if (place.line)
+		return snprintf(text, size, "%s:%d: ", place.file, place.line);
+	return snprintf(text, size, "%s: ", place.file ? place.file : config->file);
+}
+
 static void warn(struct lint *l, struct config_place place, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -34,8 +41,7 @@ static void warn(struct lint *l, struct config_place place, const char *format, 
 {
 	struct config *config = l->config;
 	char text[512];
-	int used = place.line ? snprintf(text, sizeof(text), "%s:%d: ", place.file, place.line) :
-				snprintf(text, sizeof(text), "%s: ", config->file);
+	int used = place_text(config, place, text, sizeof(text));
 	va_list args;
 	char *copy;
 
@@ -55,7 +61,10 @@ static void warn(struct lint *l, struct config_place place, const char *format, 
 
 static bool fail_at(struct lint *l, struct config_place place, const char *text)
 {
-	return err_set(l->err, "%s:%d: %s", place.file, place.line, text);
+	char where[400];
+
+	place_text(l->config, place, where, sizeof(where));
+	return err_set(l->err, "%s%s", where, text);
 }
 
 static bool is_ours(const struct config *config, const char *domain)
@@ -119,30 +128,6 @@ static bool check_listeners(struct lint *l)
 				 config->listeners[i].listen);
 			return fail_at(l, config->listeners[i].place, text);
 		}
-	}
-	return true;
-}
-
-/* A message that the memory of all spools could never hold would be put off for ever. */
-static bool check_memory(struct lint *l)
-{
-	const struct config *config = l->config;
-	char size[UNIT_TEXT_SIZE], memory[UNIT_TEXT_SIZE], text[256];
-
-	for (size_t i = 0; i < config->listener_count; i++) {
-		const struct listener_config *listener = &config->listeners[i];
-
-		if (listener->session.max_message_size <= config->spool_memory)
-			continue;
-		snprintf(text, sizeof(text),
-			 "spool_memory (%s) is less than max_message_size (%s) of the listener %.70s",
-			 unit_format(UNIT_OCTETS, config->spool_memory, memory),
-			 unit_format(UNIT_OCTETS, listener->session.max_message_size, size),
-			 listener->listen);
-		return fail_at(l,
-			       is_given(config, "spool_memory") ? key_place(config, "spool_memory")
-								: listener->place,
-			       text);
 	}
 	return true;
 }
@@ -239,6 +224,84 @@ static void check_backends(struct lint *l)
 	}
 }
 
+static bool covers(const struct addr_prefix *a, const struct addr_prefix *b)
+{
+	struct addr first = { .family = b->family };
+
+	memcpy(first.ip, b->ip, sizeof(first.ip));
+	return a->bits <= b->bits && addr_in_prefix(&first, a);
+}
+
+/* Does any of the rules before take this address? *before tells which. */
+static bool is_covered(const struct config *config, size_t i, const struct addr_prefix *prefix,
+		       const struct client_config **before)
+{
+	for (size_t j = 0; j < i; j++)
+		for (size_t k = 0; k < config->clients[j].address_count; k++)
+			if (covers(&config->clients[j].addresses[k], prefix)) {
+				*before = &config->clients[j];
+				return true;
+			}
+	return false;
+}
+
+static void check_client_order(struct lint *l, size_t i)
+{
+	const struct client_config *client = &l->config->clients[i], *before = NULL;
+
+	for (size_t j = 0; j < client->address_count; j++)
+		if (!is_covered(l->config, i, &client->addresses[j], &before))
+			return;
+	warn(l, client->place, "this rule of clients is never reached: the one at %s:%d takes %s", before->place.file,
+	     before->place.line, client->address_count == 1 ? "all that it would" : "the last that it would");
+}
+
+/* Lenient sessions let mail that is passed on hide a second message in a first one, so not everybody may have them. */
+static bool check_clients(struct lint *l)
+{
+	const struct config *config = l->config;
+
+	for (size_t i = 0; i < config->client_count; i++) {
+		const struct client_config *client = &config->clients[i];
+		bool is_lenient = client->bare_newline == CONFIG_BARE_NEWLINE_LENIENT;
+
+		for (size_t j = 0; is_lenient && j < client->address_count; j++)
+			if (client->addresses[j].bits == 0)
+				return fail_at(l, client->place,
+					       "bare_newline: \"lenient\" may not hold for all addresses there are");
+		if (is_lenient)
+			warn(l, client->place, "bare_newline: \"lenient\" lets these clients smuggle messages in");
+		check_client_order(l, i);
+	}
+	return true;
+}
+
+static void check_lenient(struct lint *l)
+{
+	static const char text[] = "lenient: commands are taken that RFC 5321 forbids";
+	const struct config *config = l->config;
+	struct config_place top = key_place(config, "lenient");
+
+	if (config->session.lenient)
+		warn(l, top, text);
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct listener_config *listener = &config->listeners[i];
+		struct config_place place = listener->places[option_find(OPTION_GROUP_TOP, "lenient") - option_table];
+
+		if (listener->session.lenient && (place.file != top.file || place.line != top.line))
+			warn(l, place, text);
+	}
+}
+
+static void check_foreign_variables(struct lint *l)
+{
+	struct config *config = l->config;
+
+	for (size_t i = 0; i < config->foreign_variable_count; i++)
+		warn(l, (struct config_place){ NULL, 0 }, "$%s is set, but nothing here takes it over",
+		     config->foreign_variables[i]);
+}
+
 bool lint_check(struct config *config, struct err *err)
 {
 	struct lint l = { .config = config, .err = err };
@@ -246,12 +309,14 @@ bool lint_check(struct config *config, struct err *err)
 	config->warnings = arena_alloc(&config->arena, LINT_WARNINGS_MAX * sizeof(*config->warnings));
 	if (!config->warnings)
 		return err_set(err, "%s: out of memory", config->file);
-	if (!check_domains(&l) || !check_listeners(&l) || !check_memory(&l))
+	if (!check_domains(&l) || !check_listeners(&l) || !check_clients(&l))
 		return false;
 	check_hostname(&l);
 	check_postmaster(&l);
 	check_recipients(&l);
 	check_routes(&l);
 	check_backends(&l);
+	check_lenient(&l);
+	check_foreign_variables(&l);
 	return !l.out_of_memory || err_set(err, "%s: out of memory", config->file);
 }

@@ -62,18 +62,24 @@ static const char *type_words(const struct option *o)
 {
 	static const char *const words[OPTION_TYPES] = {
 		[OPTION_GREETING] = "A string",
+		[OPTION_TAG] = "A string",
+		[OPTION_BOOL] = "true or false",
 		[OPTION_HOSTNAME] = "A host name",
 		[OPTION_DOMAIN] = "A domain name",
 		[OPTION_DOMAINS] = "A list of domain names",
 		[OPTION_ADDRESS] = "A mail address",
 		[OPTION_SOCKET] = "An address and port",
 		[OPTION_PATTERN] = "A path",
-		[OPTION_LOG_LEVEL] = "A word",
-		[OPTION_BACKEND_TYPE] = "A word",
+		[OPTION_PATH] = "A path",
+		[OPTION_DELIMITERS] = "Some characters",
+		[OPTION_MAILBOX] = "The name of a mailbox",
+		[OPTION_MAILBOXES] = "A list of names of mailboxes",
+		[OPTION_PREFIXES] = "A list of addresses and networks",
 		[OPTION_BACKEND_NAME] = "A name",
 		[OPTION_LISTENERS] = "A list of groups",
 		[OPTION_BACKENDS] = "A group of named groups",
 		[OPTION_ROUTES] = "A list of groups",
+		[OPTION_CLIENTS] = "A list of groups",
 	};
 	static const char *const numbers[UNITS] = {
 		[UNIT_COUNT] = "A number",
@@ -84,17 +90,44 @@ static const char *type_words(const struct option *o)
 	return words[o->type] ? words[o->type] : numbers[o->unit];
 }
 
-/* "A size from 1K to 1T; default 50M." */
+/* "One of "text" and "json"" */
+static void format_words(const struct option_word *words, char *text, size_t size)
+{
+	size_t used = (size_t)snprintf(text, size, "One of ");
+
+	for (const struct option_word *w = words; w->word && used < size; w++)
+		used += (size_t)snprintf(text + used, size - used, "%s\"%s\"",
+					 w == words ? "" : w[1].word ? ", " : " and ", w->word);
+}
+
+/* What may stand here: "A size from 1K to 1T" */
+static void format_type(const struct option *o, char *text, size_t size)
+{
+	char least[UNIT_TEXT_SIZE], most[UNIT_TEXT_SIZE];
+
+	if (o->words)
+		format_words(o->words, text, size);
+	else if (o->type == OPTION_U32 || o->type == OPTION_U64)
+		snprintf(text, size, "%s from %s to %s%s%s", type_words(o), unit_format(o->unit, o->min, least),
+			 unit_format(o->unit, o->max, most), o->may_be_unlimited ? ", or \"unlimited\"" : "",
+			 o->zero_means ? ", or 0" : "");
+	else
+		snprintf(text, size, "%s", type_words(o));
+}
+
 static void print_range(const struct option *o, FILE *out)
 {
-	char least[UNIT_TEXT_SIZE], most[UNIT_TEXT_SIZE], range[3 * UNIT_TEXT_SIZE] = "", line[256];
 	const char *holds = o->default_text ? o->default_text : o->default_words;
+	char type[384], line[512];
 
-	if (o->type == OPTION_U32 || o->type == OPTION_U64)
-		snprintf(range, sizeof(range), " from %s to %s%s", unit_format(o->unit, o->min, least),
-			 unit_format(o->unit, o->max, most), o->may_be_unlimited ? ", or \"unlimited\"" : "");
-	snprintf(line, sizeof(line), "%s%s; %s%s.", type_words(o), range,
-		 o->is_required ? "required" : "default: ", o->is_required ? "" : holds);
+	format_type(o, type, sizeof(type));
+	snprintf(line, sizeof(line), "%s; %s%s.", type, o->is_required ? "required" : "default: ",
+		 o->is_required ? "" : holds);
+	if (o->zero_means) {
+		size_t used = strlen(line);
+
+		snprintf(line + used, sizeof(line) - used, " With 0 %s.", o->zero_means);
+	}
 	print_text(line, out);
 }
 
@@ -148,6 +181,7 @@ static const char *scope_name(enum option_scope scope)
 		[OPTION_LISTENER] = "Keys of a listener",
 		[OPTION_BACKEND] = "Keys of a backend",
 		[OPTION_ROUTE] = "Keys of a route",
+		[OPTION_CLIENT] = "Keys of a rule for clients",
 	};
 
 	return names[scope];
@@ -175,6 +209,7 @@ bool manual_list_options(FILE *out)
 	static const char *const scopes[OPTION_SCOPES] = {
 		[OPTION_GLOBAL] = "global", [OPTION_SESSION] = "session", [OPTION_LISTENER] = "listener",
 		[OPTION_BACKEND] = "backend", [OPTION_ROUTE] = "route",
+		[OPTION_CLIENT] = "client",
 	};
 
 	for (size_t i = 0; i < option_table_len; i++) {

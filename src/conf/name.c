@@ -7,6 +7,7 @@ enum {
 	NAME_PATTERN_MAX = 2048,
 	NAME_GREETING_LINE_MAX = 500, /* 512 without "220-", " ESMTP" and CRLF */
 	NAME_GREETING_MAX = 4000,
+	NAME_TAG_MAX = 32, /* RFC 3164 4.1.3 */
 };
 
 static bool label_is_valid(struct span label)
@@ -67,6 +68,18 @@ static bool is_atext(char c)
 	return ascii_is_alnum(c) || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
+/* A Dot-string (RFC 5321 4.1.2) */
+static bool is_dot_string(struct span local)
+{
+	for (size_t i = 0; i < local.len; i++) {
+		bool is_inner_dot = local.ptr[i] == '.' && i > 0 && i + 1 < local.len && local.ptr[i - 1] != '.';
+
+		if (!is_atext(local.ptr[i]) && !is_inner_dot)
+			return false;
+	}
+	return true;
+}
+
 const char *name_check_address(struct span address)
 {
 	size_t at = span_find(address, '@');
@@ -76,29 +89,77 @@ const char *name_check_address(struct span address)
 		return "is no mail address: it has no @";
 	if (at == 0 || at > NAME_LOCAL_MAX)
 		return "is no mail address: 1 to 64 octets must stand before the @";
-	for (size_t i = 0; i < at; i++) {
-		bool is_inner_dot = address.ptr[i] == '.' && i > 0 && i + 1 < at && address.ptr[i - 1] != '.';
-
-		if (!is_atext(address.ptr[i]) && !is_inner_dot)
-			return "is no plain mail address";
-	}
+	if (!is_dot_string(span_head(address, at)))
+		return "is no plain mail address";
 	wrong = name_check_domain(span_from(address, at + 1));
 	return wrong ? "is no mail address: what follows the @ is no valid domain name" : NULL;
 }
 
+const char *name_check_mailbox(struct span mailbox)
+{
+	if (span_find(mailbox, '@') < mailbox.len)
+		return name_check_address(mailbox);
+	if (mailbox.len == 0 || mailbox.len > NAME_LOCAL_MAX || !is_dot_string(mailbox))
+		return "is neither a mail address nor what may stand before its @";
+	return NULL;
+}
+
+const char *name_check_delimiters(struct span delimiters)
+{
+	if (delimiters.len == 0)
+		return "is empty; leave it out for none";
+	for (size_t i = 0; i < delimiters.len; i++)
+		if (ascii_is_alnum(delimiters.ptr[i]) || !is_atext(delimiters.ptr[i]))
+			return "may hold only characters such as +, - and =, which can stand in an address";
+	return NULL;
+}
+
+const char *name_check_path(struct span path)
+{
+	if (path.len == 0 || path.ptr[0] != '/')
+		return "is not an absolute path";
+	return path.len > NAME_PATTERN_MAX ? "is too long" : NULL;
+}
+
+/* The octets of what begins with a %, or 0 where it means nothing: %d, %{2n}, %% */
+static size_t directive_len(struct span text)
+{
+	size_t i = 1;
+
+	if (text.len > 1 && memchr("dnu%", text.ptr[1], 4))
+		return 2;
+	if (text.len < 2 || text.ptr[i++] != '{')
+		return 0;
+	if (i == text.len || text.ptr[i] < '1' || text.ptr[i++] > '9')
+		return 0;
+	if (text.len < i + 2 || !memchr("dnu", text.ptr[i], 3) || text.ptr[i + 1] != '}')
+		return 0;
+	return i + 2;
+}
+
 const char *name_check_pattern(struct span pattern)
 {
-	if (pattern.len == 0 || pattern.ptr[0] != '/')
-		return "is not an absolute path";
-	if (pattern.len > NAME_PATTERN_MAX)
-		return "is too long";
-	for (size_t i = 0; i < pattern.len; i++) {
-		if (pattern.ptr[i] != '%')
-			continue;
-		if (++i == pattern.len || !memchr("dnu%", pattern.ptr[i], 4))
-			return "has a % that means nothing; there are %d (domain), %n (local part), %u "
-			       "(address) and %%";
+	const char *wrong = name_check_path(pattern);
+	size_t len;
+
+	for (size_t i = 0; !wrong && i < pattern.len; i += len) {
+		len = pattern.ptr[i] == '%' ? directive_len(span_from(pattern, i)) : 1;
+		if (len == 0)
+			wrong = "has a % that means nothing; there are %d (domain), %n (local part), %u (address), "
+				"the first characters of them such as %{2n}, and %%";
 	}
+	return wrong;
+}
+
+const char *name_check_tag(struct span tag)
+{
+	if (tag.len == 0)
+		return "is empty";
+	if (tag.len > NAME_TAG_MAX)
+		return "is longer than 32 octets";
+	for (size_t i = 0; i < tag.len; i++)
+		if (!ascii_is_alnum(tag.ptr[i]) && !memchr("-._/", tag.ptr[i], 4))
+			return "may hold only letters, digits and any of \"-._/\"";
 	return NULL;
 }
 

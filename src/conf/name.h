@@ -17,8 +17,20 @@ const char *name_check_hostname(struct span name);
 /* local-part@domain; the local part is a Dot-string (RFC 5321 4.1.2), which needs no quoting. */
 const char *name_check_address(struct span address);
 
-/* An absolute path with %d, %n, %u and %%. */
+/* An absolute path with %d, %n, %u, the first characters of these such as %{2n}, and %%. */
 const char *name_check_pattern(struct span pattern);
+
+/* An absolute path. */
+const char *name_check_path(struct span path);
+
+/* Characters that may separate the detail from the user in a local part. */
+const char *name_check_delimiters(struct span delimiters);
+
+/* A local part that needs no quoting, alone or with a domain. */
+const char *name_check_mailbox(struct span mailbox);
+
+/* Letters, digits and any of "-._/", 32 at most: what syslog takes for the name of a program. */
+const char *name_check_tag(struct span tag);
 
 /* One or more lines of printable ASCII, each short enough for a reply line (RFC 5321 4.5.3.1.5). */
 const char *name_check_greeting(struct span text);

@@ -1,5 +1,6 @@
 #include "conf/option.h"
 
+#include "base/bug.h"
 #include "conf/config.h"
 #include "conf/suggest.h"
 
@@ -8,19 +9,62 @@
 #define TI (1024 * 1024 * MI)
 #define DAY UINT64_C(86400)
 
-enum { ANY_BACKEND = 1u << BACKEND_MAILDIR | 1u << BACKEND_NULL };
+enum { MAILDIR_ONLY = 1u << BACKEND_MAILDIR, ANY_BACKEND = MAILDIR_ONLY | 1u << BACKEND_NULL };
 
-#define GLOBAL(name) .key = #name, .scope = OPTION_GLOBAL, .offset = offsetof(struct config, name)
+#define GLOBAL_FIELD(name, field) .key = #name, .scope = OPTION_GLOBAL, .offset = offsetof(struct config, field)
+#define GLOBAL(name) GLOBAL_FIELD(name, name)
 #define SESSION(name, field) \
 	.key = #name, .scope = OPTION_SESSION, .offset = offsetof(struct session_config, field)
 #define LISTENER(name) \
 	.key = #name, .scope = OPTION_LISTENER, .offset = offsetof(struct listener_config, name)
 #define BACKEND(name) .key = #name, .scope = OPTION_BACKEND, .offset = offsetof(struct backend_config, name)
+#define MAILDIR(name, field) \
+	.key = #name, .scope = OPTION_BACKEND, .backend_types = MAILDIR_ONLY, \
+	.offset = offsetof(struct backend_config, field)
 #define ROUTE(name) .key = #name, .scope = OPTION_ROUTE, .offset = offsetof(struct route_config, name)
+#define CLIENT(name, field) .key = #name, .scope = OPTION_CLIENT, .offset = offsetof(struct client_config, field)
 #define COUNT(least, most) .type = OPTION_U32, .unit = UNIT_COUNT, .min = (least), .max = (most)
 #define OCTETS(least, most) .type = OPTION_U64, .unit = UNIT_OCTETS, .min = (least), .max = (most)
 #define OCTETS32(least, most) .type = OPTION_U32, .unit = UNIT_OCTETS, .min = (least), .max = (most)
 #define SECONDS(least, most) .type = OPTION_U32, .unit = UNIT_SECONDS, .min = (least), .max = (most)
+
+#define BOOL .type = OPTION_BOOL
+#define WORD(list) .type = OPTION_WORD, .words = (list)
+
+static const struct option_word log_levels[] = {
+	{ "error", LOG_LEVEL_ERROR }, { "warning", LOG_LEVEL_WARNING }, { "notice", LOG_LEVEL_NOTICE },
+	{ "info", LOG_LEVEL_INFO },   { "debug", LOG_LEVEL_DEBUG },     { NULL, 0 },
+};
+
+static const struct option_word log_formats[] = {
+	{ "text", LOG_FORMAT_TEXT }, { "json", LOG_FORMAT_JSON }, { NULL, 0 },
+};
+
+/* RFC 5424 6.2.1, with the names of syslog(3), which has none for 12 to 15. */
+static const struct option_word syslog_facilities[] = {
+	{ "kern", 0 },    { "user", 1 },    { "mail", 2 },    { "daemon", 3 },  { "auth", 4 },
+	{ "syslog", 5 },  { "lpr", 6 },     { "news", 7 },    { "uucp", 8 },    { "cron", 9 },
+	{ "authpriv", 10 }, { "ftp", 11 },  { "local0", 16 }, { "local1", 17 }, { "local2", 18 },
+	{ "local3", 19 }, { "local4", 20 }, { "local5", 21 }, { "local6", 22 }, { "local7", 23 },
+	{ NULL, 0 },
+};
+
+static const struct option_word backend_types[] = {
+	{ "maildir", BACKEND_MAILDIR }, { "null", BACKEND_NULL }, { NULL, 0 },
+};
+
+static const struct option_word bare_newlines[] = {
+	{ "auto", CONFIG_BARE_NEWLINE_AUTO }, { "reject", CONFIG_BARE_NEWLINE_REJECT }, { NULL, 0 },
+};
+
+static const struct option_word bare_newlines_of_clients[] = {
+	{ "auto", CONFIG_BARE_NEWLINE_AUTO }, { "reject", CONFIG_BARE_NEWLINE_REJECT },
+	{ "lenient", CONFIG_BARE_NEWLINE_LENIENT }, { NULL, 0 },
+};
+
+static const struct option_word quota_replies[] = { { "temporary", false }, { "permanent", true }, { NULL, 0 } };
+
+static const struct option_word unknown_parameters[] = { { "ignore", false }, { "reject", true }, { NULL, 0 } };
 
 /* In the order of the manual. Rows of session keys come before the groups, which start from them. */
 const struct option option_table[] = {
@@ -39,19 +83,49 @@ const struct option option_table[] = {
 	  .help = "Sessions at one time, over all listeners. A client beyond that is told 421 and may "
 		  "come again." },
 	{ GLOBAL(max_sessions_per_client), COUNT(1, 1000000), .is_reloadable = true, .default_text = "100",
-	  .help = "Sessions at one time from one client: one IPv4 address, or one IPv6 /64 network." },
+	  .help = "Sessions at one time from one client. One beyond that is told 421. What counts as one "
+		  "client is told by client_prefix_ipv4 and client_prefix_ipv6." },
+	{ GLOBAL(max_sessions_per_minute), COUNT(1, 1000000), .may_be_unlimited = true, .is_reloadable = true,
+	  .default_text = "unlimited",
+	  .help = "Sessions that one client may begin within a minute. One beyond that is told 421. The word "
+		  "\"unlimited\" takes the limit away." },
+	{ GLOBAL(client_prefix_ipv4), COUNT(8, 32), .default_text = "32",
+	  .help = "How many bits of an IPv4 address make a client: all addresses that begin with the same "
+		  "ones share its limits. With 32 each address is a client of its own." },
+	{ GLOBAL(client_prefix_ipv6), COUNT(16, 128), .default_text = "64",
+	  .help = "The same for IPv6. With 64, what one network may choose freely is one client." },
 	{ GLOBAL(spool_memory), OCTETS(KI, TI), .default_text = "256M",
-	  .help = "Memory that the messages being received may take all together. Messages beyond it are "
-		  "put off with 452; it must hold at least one message of max_message_size." },
+	  .help = "Memory that the messages being received may take all together. What is beyond it is "
+		  "written to spool_dir." },
+	{ GLOBAL(spool_threshold), OCTETS(KI, TI), .default_text = "1M",
+	  .help = "A message with more octets than this goes to spool_dir while it is being received, and "
+		  "only its end is kept in memory." },
+	{ GLOBAL(spool_dir), .type = OPTION_PATH, .default_text = "/var/tmp",
+	  .help = "The directory for messages that do not stay in memory. The daemon's user must be able to make "
+		  "files in it. They have no names, so that none is ever left over." },
+	{ GLOBAL(spool_reserve), OCTETS(KI, TI), .default_text = "100M",
+	  .help = "Free space that is left alone on the file system of spool_dir. A message that does not find "
+		  "room beside it is put off with 452, at MAIL already if its size is declared." },
 	{ GLOBAL(disk_threads), COUNT(1, 256), .default_text = "16",
 	  .help = "Threads that write and sync message files. More of them let more messages wait for the "
 		  "disk at the same time, which is what makes it fast." },
 	{ GLOBAL(listen_backlog), COUNT(1, 65535), .default_text = "1024",
 	  .help = "Connections that the kernel keeps waiting for each listener until they are accepted. "
 		  "The kernel has a limit of its own, net.core.somaxconn." },
-	{ GLOBAL(log_level), .type = OPTION_LOG_LEVEL, .is_reloadable = true, .default_text = "info",
-	  .help = "How much is logged: \"error\", \"warning\", \"notice\", \"info\" or \"debug\", each "
-		  "with all before it. The usual lines for sessions and messages are \"info\"." },
+	{ GLOBAL(log_level), WORD(log_levels), .is_reloadable = true, .default_text = "info",
+	  .help = "How much is logged, each with all before it. The usual lines for sessions and messages are "
+		  "\"info\"." },
+	{ GLOBAL(log_format), WORD(log_formats), .is_reloadable = true, .default_text = "text",
+	  .help = "How lines of the log look on standard error: words with key=value pairs, or a JSON object "
+		  "each." },
+	{ GLOBAL(syslog), BOOL, .is_reloadable = true, .default_text = "false",
+	  .help = "Send each line of the log to the syslog daemon, too, through /dev/log." },
+	{ GLOBAL(syslog_facility), WORD(syslog_facilities), .is_reloadable = true, .default_text = "mail",
+	  .help = "The facility under which syslog gets them." },
+	{ GLOBAL(syslog_tag), .type = OPTION_TAG, .is_reloadable = true, .default_text = "smtpfrontd",
+	  .help = "The name of the program that syslog gets: letters, digits and any of \"-._/\", 32 at most." },
+	{ GLOBAL_FIELD(slow_step, slow_step_s), SECONDS(1, 3600), .is_reloadable = true, .default_text = "5s",
+	  .help = "A step of a session, such as a delivery, that takes longer is logged as slow." },
 
 	{ SESSION(smtpgreeting, smtpgreeting), .type = OPTION_GREETING, .is_reloadable = true,
 	  .seed = "$SMTPGREETING",
@@ -98,6 +172,26 @@ const struct option option_table[] = {
 	  .help = "Time since the connection was accepted after which it is closed with 421, whatever it "
 		  "is doing." },
 
+	{ SESSION(min_data_rate, min_data_rate), .type = OPTION_U32, .unit = UNIT_OCTETS, .min = 1,
+	  .max = 1024 * MI, .zero_means = "any rate will do", .is_reloadable = true, .default_text = "100",
+	  .help = "Octets a second that a client must send of a message, on the average of a while. One that "
+		  "is slower is told 421 and the connection is closed." },
+	{ SESSION(greeting_delay, greeting_delay_s), SECONDS(1, 60), .zero_means = "there is no delay",
+	  .is_reloadable = true, .default_text = "0",
+	  .help = "How long the greeting is held back. A client that does not wait for it, as programs that "
+		  "send spam often do, is told 554 and the connection is closed." },
+	{ SESSION(bare_newline, bare_newline), WORD(bare_newlines), .is_reloadable = true, .default_text = "auto",
+	  .help = "Lines that end in LF without CR. \"auto\" takes them as the first line of a session ends, "
+		  "and never lets both kinds end a message. \"reject\" refuses sessions and messages that have "
+		  "them." },
+	{ SESSION(lenient, lenient), BOOL, .is_reloadable = true, .default_text = "false",
+	  .help = "Take commands as mailfront does: MAIL without HELO or within a transaction, HELO without a "
+		  "name, arguments where none belong, addresses without angle brackets." },
+	{ SESSION(unknown_parameters, rejects_unknown_parameters), BOOL, .words = unknown_parameters,
+	  .is_reloadable = true, .default_text = "ignore",
+	  .help = "Parameters of MAIL and RCPT that belong to no extension we offer. \"reject\" answers 555, "
+		  "as RFC 5321 asks for; \"ignore\" takes the command without them." },
+
 	{ GLOBAL(backends), .type = OPTION_BACKENDS, .is_required = true,
 	  .example = "{ inbox = { type = \"maildir\"; path = \"/var/vmail/%d/%n\"; }; }",
 	  .help = "The places where messages go, each a group with a name of its own. There must be at "
@@ -110,23 +204,69 @@ const struct option option_table[] = {
 	  .example = "( { listen = \"[::]:25\"; } )",
 	  .help = "The sockets that clients connect to. There must be at least one." },
 
+	{ GLOBAL(clients), .type = OPTION_CLIENTS, .default_words = "no rules",
+	  .example = "( { address = \"192.0.2.0/24\"; bare_newline = \"lenient\"; } )",
+	  .help = "Rules for clients by their address. The first whose addresses hold the client's counts, on "
+		  "all listeners." },
+
 	{ LISTENER(listen), .type = OPTION_SOCKET, .is_required = true, .example = "\"[::]:25\"",
 	  .help = "Address and port, such as \"192.0.2.1:25\", \"[2001:db8::1]:25\" or \"*:25\". With "
 		  "\"*\" and \"[::]\" clients are served over IPv6 and IPv4." },
+	{ LISTENER(reuse_port), BOOL, .default_text = "false",
+	  .help = "Share the address and port with other processes of the same user that ask for it too: the "
+		  "kernel spreads the connections over them (SO_REUSEPORT)." },
 
-	{ BACKEND(type), .type = OPTION_BACKEND_TYPE, .is_required = true, .backend_types = ANY_BACKEND,
+	{ BACKEND(type), WORD(backend_types), .is_required = true, .backend_types = ANY_BACKEND,
 	  .example = "\"maildir\"",
 	  .help = "What kind of backend it is: \"maildir\" stores messages in Maildirs, \"null\" accepts "
 		  "them and forgets them, which is good for load tests only." },
-	{ BACKEND(path), .type = OPTION_PATTERN, .is_required = true, .backend_types = 1u << BACKEND_MAILDIR,
+	{ MAILDIR(path, path), .type = OPTION_PATTERN, .is_required = true,
 	  .example = "\"/var/vmail/%d/%n\"",
 	  .help = "The Maildir of a recipient: an absolute path in which %d is the domain, %n the local "
-		  "part, %u the whole address and %% a percent sign." },
+		  "part, %u the whole address, %{2n} the first two characters of the local part, for "
+		  "directories that would grow too big, and %% a percent sign." },
+	{ MAILDIR(recipient_delimiter, recipient_delimiter), .type = OPTION_DELIMITERS,
+	  .default_words = "none", .example = "\"+\"",
+	  .help = "Any of these characters ends the name of the mailbox in a local part, so that anna+lists means "
+		  "anna. A mailbox whose name is the whole local part goes first." },
+	{ MAILDIR(detail_folders, detail_folders), BOOL, .default_text = "false",
+	  .help = "Deliver mail for anna+lists into the folder .lists of anna's Maildir (Maildir++) if there is "
+		  "such a folder, which is never made. The name must be the same, in its case of letters too." },
+	{ MAILDIR(catch_all, catch_all), .type = OPTION_MAILBOX,
+	  .default_words = "none, so they are refused", .example = "\"anna\"",
+	  .help = "The mailbox that takes mail for recipients who have none: a local part, which stands for that "
+		  "mailbox in the domain of the recipient, or an address." },
+	{ MAILDIR(create, create), BOOL, .default_text = "false",
+	  .help = "Make the directories of the mailboxes that are listed in mailboxes when the first message for "
+		  "them arrives. Others are never made." },
+	{ MAILDIR(mailboxes, mailboxes), .type = OPTION_MAILBOXES,
+	  .default_words = "none", .example = "( \"anna\", \"ben@example.org\" )",
+	  .help = "The mailboxes that create is for: local parts, which stand for a mailbox in each domain, "
+		  "and addresses." },
+	{ MAILDIR(quota, quota), OCTETS(KI, 1024 * TI), .may_be_unlimited = true, .default_text = "unlimited",
+	  .help = "The size of a mailbox, all folders but .Trash together, as Maildir++ has it. The file "
+		  "maildirsize of a mailbox wins where it is there." },
+	{ MAILDIR(quota_messages, quota_messages), COUNT(1, 1000000000), .may_be_unlimited = true,
+	  .default_text = "unlimited",
+	  .help = "The messages in a mailbox, counted as for quota." },
+	{ MAILDIR(quota_reply, is_quota_permanent), .type = OPTION_BOOL, .words = quota_replies,
+	  .default_text = "temporary",
+	  .help = "What is said to a recipient whose mailbox is full: 452, and the client tries again for some "
+		  "days, or 552, and the sender learns it at once." },
 
 	{ ROUTE(domain), .type = OPTION_DOMAIN, .default_words = "any domain", .example = "\"example.org\"",
 	  .help = "The domain of the recipients that this route is for." },
 	{ ROUTE(backend), .type = OPTION_BACKEND_NAME, .is_required = true, .example = "\"inbox\"",
 	  .help = "The name of the backend that takes them." },
+
+	{ CLIENT(address, addresses), .type = OPTION_PREFIXES, .is_required = true,
+	  .example = "( \"192.0.2.0/24\", \"2001:db8::/32\" )",
+	  .help = "The clients that this rule is for: addresses and networks, in a list, or just one." },
+	{ CLIENT(bare_newline, bare_newline), WORD(bare_newlines_of_clients),
+	  .default_words = "that of the listener", .example = "\"lenient\"",
+	  .help = "As for a session. \"lenient\" lets every mixture of LF and CRLF end a message, as mailfront "
+		  "does. Whoever relays mail of others through such a client can hide a second message in a "
+		  "first one (SMTP smuggling), so this is for devices that cannot do better." },
 };
 
 const size_t option_table_len = sizeof(option_table) / sizeof(*option_table);
@@ -144,6 +284,8 @@ bool option_is_in(const struct option *o, enum option_group group)
 		return group == OPTION_GROUP_BACKENDS;
 	case OPTION_ROUTE:
 		return group == OPTION_GROUP_ROUTES;
+	case OPTION_CLIENT:
+		return group == OPTION_GROUP_CLIENTS;
 	case OPTION_SCOPES:
 		break;
 	}
@@ -176,6 +318,7 @@ const char *option_group_name(enum option_group group)
 		[OPTION_GROUP_LISTENERS] = "listeners",
 		[OPTION_GROUP_BACKENDS] = "backends",
 		[OPTION_GROUP_ROUTES] = "routes",
+		[OPTION_GROUP_CLIENTS] = "clients",
 	};
 	_Static_assert(sizeof(names) / sizeof(*names) == OPTION_GROUPS, "a name for each group");
 
@@ -190,9 +333,41 @@ const char *option_find_elsewhere(const char *key)
 	return NULL;
 }
 
+static const char *find_word(const struct option_word *words, unsigned value)
+{
+	while (words->word && words->value != value)
+		words++;
+	return words->word;
+}
+
+const char *option_word_of(const struct option *o, unsigned value)
+{
+	const char *word = find_word(o->words, value);
+
+	BUG_ON(!word);
+	return word;
+}
+
+static bool takes_word(const struct option *o, enum option_group group, const char *key, const char *word)
+{
+	if (!option_is_in(o, group) || !o->words || strcmp(o->key, key) != 0)
+		return false;
+	for (const struct option_word *w = o->words; w->word; w++)
+		if (strcmp(w->word, word) == 0)
+			return true;
+	return false;
+}
+
+const char *option_find_word_elsewhere(const struct option *o, const char *word)
+{
+	for (enum option_group group = 0; group < OPTION_GROUPS; group++)
+		for (size_t i = 0; i < option_table_len; i++)
+			if (&option_table[i] != o && takes_word(&option_table[i], group, o->key, word))
+				return option_group_name(group);
+	return NULL;
+}
+
 const char *option_backend_type_name(unsigned type)
 {
-	static const char *const names[] = { [BACKEND_MAILDIR] = "maildir", [BACKEND_NULL] = "null" };
-
-	return type < sizeof(names) / sizeof(*names) ? names[type] : NULL;
+	return find_word(backend_types, type);
 }

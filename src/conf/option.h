@@ -14,6 +14,7 @@ enum option_group {
 	OPTION_GROUP_LISTENERS,
 	OPTION_GROUP_BACKENDS,
 	OPTION_GROUP_ROUTES,
+	OPTION_GROUP_CLIENTS,
 	OPTION_GROUPS
 };
 
@@ -24,26 +25,40 @@ enum option_scope {
 	OPTION_LISTENER, /* struct listener_config */
 	OPTION_BACKEND,  /* struct backend_config */
 	OPTION_ROUTE,    /* struct route_config */
+	OPTION_CLIENT,   /* struct client_config */
 	OPTION_SCOPES
 };
 
 enum option_type {
 	OPTION_GREETING,     /* const char * */
+	OPTION_TAG,          /* const char * */
 	OPTION_HOSTNAME,     /* const char * */
 	OPTION_DOMAIN,       /* const char *, lower case */
 	OPTION_DOMAINS,      /* config.domains */
 	OPTION_ADDRESS,      /* const char * */
 	OPTION_SOCKET,       /* const char *listener_config.listen, and addr */
 	OPTION_PATTERN,      /* const char * */
+	OPTION_PATH,         /* const char * */
+	OPTION_DELIMITERS,   /* const char * */
+	OPTION_MAILBOX,      /* const char * */
+	OPTION_MAILBOXES,    /* backend_config.mailboxes */
 	OPTION_U32,          /* uint32_t */
 	OPTION_U64,          /* uint64_t */
-	OPTION_LOG_LEVEL,    /* enum log_level */
-	OPTION_BACKEND_TYPE, /* enum backend_type */
+	OPTION_BOOL,         /* bool: true or false, or one of two words */
+	OPTION_WORD,         /* an enum or a uint32_t: one of some words */
+	OPTION_PREFIXES,     /* client_config.addresses */
 	OPTION_BACKEND_NAME, /* const struct backend_config * */
 	OPTION_LISTENERS,    /* the groups themselves */
 	OPTION_BACKENDS,
 	OPTION_ROUTES,
+	OPTION_CLIENTS,
 	OPTION_TYPES
+};
+
+/* Lists of them end in a NULL. */
+struct option_word {
+	const char *word;
+	unsigned value;
 };
 
 struct option {
@@ -53,6 +68,8 @@ struct option {
 	enum unit unit;             /* of numbers */
 	uint64_t min, max;          /* of numbers */
 	bool may_be_unlimited;      /* numbers: the word "unlimited" is taken, and stored as 0 */
+	const char *zero_means;     /* numbers: what 0 does, whatever the range; NULL: 0 is like others */
+	const struct option_word *words; /* that may stand here */
 	bool is_required;
 	bool is_reloadable;         /* may change without a restart */
 	unsigned backend_types;     /* keys of a backend: bits of enum backend_type */
@@ -79,7 +96,13 @@ const char *option_suggest(enum option_group group, const char *key);
 /* Some group in which this key does stand; NULL: there is none. */
 const char *option_find_elsewhere(const char *key);
 
-/* "top level", "listeners", "backends", "routes" */
+/* The word for a value of this row; it must be one that can stand there. */
+const char *option_word_of(const struct option *o, unsigned value);
+
+/* The other group where a key of the same name takes this word; NULL: there is none. */
+const char *option_find_word_elsewhere(const struct option *o, const char *word);
+
+/* "top level", "listeners", "backends", "routes", "clients" */
 const char *option_group_name(enum option_group group);
 
 /* Names of enum backend_type; NULL behind the last. */

@@ -35,8 +35,8 @@ static bool print_manual(const char *template)
 static bool print_dump(const char *file)
 {
 	struct err err;
-	struct config *config = config_read(file, &err);
-	bool ok = config && config_dump(config, stdout);
+	struct config *config = config_load(file, NULL, &err);
+	bool ok = config && config_dump(config, false, stdout);
 
 	if (!config)
 		fprintf(stderr, "%s\n", err.text);

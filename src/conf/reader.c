@@ -1,6 +1,7 @@
 #include "conf/reader_private.h"
 
 #include "conf/name.h"
+#include "conf/seed.h"
 
 #include <stdarg.h>
 #include <unistd.h>
@@ -14,6 +15,8 @@ bool reader_fail(struct reader *r, const config_setting_t *at, const char *forma
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	if (place.line == 0)
+		return err_set(r->err, "%s: %s", place.file, text);
 	return err_set(r->err, "%s:%d: %s", place.file, place.line, text);
 }
 
@@ -24,6 +27,10 @@ bool reader_fail_memory(struct reader *r)
 
 struct config_place reader_place(const struct reader *r, const config_setting_t *setting)
 {
+	const char *variable = seed_variable(setting);
+
+	if (variable)
+		return (struct config_place){ variable, 0 };
 	return source_place(r->source, (int)config_setting_source_line(setting));
 }
 
@@ -82,9 +89,9 @@ static bool check_keys(struct reader *r, const config_setting_t *group, enum opt
 	return true;
 }
 
-/* Fill the fields of one scope from a group, those not given with their defaults. */
+/* Fill the fields of one scope from a group, and note where each stands. Those not given are left as they are. */
 static bool read_fields(struct reader *r, const config_setting_t *group, enum option_scope scope, void *base,
-			bool with_defaults)
+			struct config_place *places)
 {
 	for (size_t i = 0; i < option_table_len; i++) {
 		const struct option *o = &option_table[i];
@@ -94,14 +101,30 @@ static bool read_fields(struct reader *r, const config_setting_t *group, enum op
 
 		if (o->scope != scope || o->type >= OPTION_LISTENERS)
 			continue;
-		if (s && !reader_value(r, o, s, field))
+		if (!s)
+			continue;
+		if (!reader_value(r, o, s, field))
 			return false;
-		if (!s && with_defaults)
-			reader_default(o, field);
-		if (s && config_setting_is_root(group))
-			r->config->places[i] = reader_place(r, s);
+		places[i] = reader_place(r, s);
 	}
 	return true;
+}
+
+static void set_defaults(enum option_scope scope, void *base)
+{
+	for (size_t i = 0; i < option_table_len; i++)
+		if (option_table[i].scope == scope)
+			reader_default(&option_table[i], (char *)base + option_table[i].offset);
+}
+
+/* Nothing stands anywhere yet. NULL: out of memory, reported. */
+static struct config_place *new_places(struct reader *r)
+{
+	struct config_place *places = arena_alloc(&r->config->arena, option_table_len * sizeof(*places));
+
+	if (!places)
+		reader_fail_memory(r);
+	return places;
 }
 
 static bool require(struct reader *r, const config_setting_t *group, enum option_scope scope,
@@ -126,22 +149,51 @@ static bool is_group(struct reader *r, const config_setting_t *s, const char *wh
 static bool read_listener(struct reader *r, const config_setting_t *s, size_t i)
 {
 	struct listener_config *listener = &r->config->listeners[i];
+	struct config_place *places = new_places(r);
 
+	if (!places)
+		return false;
+	memcpy(places, r->config->places, option_table_len * sizeof(*places));
 	listener->place = reader_place(r, s);
+	listener->places = places;
 	listener->session = r->config->session;
+	set_defaults(OPTION_LISTENER, listener);
 	return is_group(r, s, "listener") && check_keys(r, s, OPTION_GROUP_LISTENERS) &&
 	       require(r, s, OPTION_LISTENER, "listener") &&
-	       read_fields(r, s, OPTION_LISTENER, listener, true) &&
-	       read_fields(r, s, OPTION_SESSION, &listener->session, false);
+	       read_fields(r, s, OPTION_LISTENER, listener, places) &&
+	       read_fields(r, s, OPTION_SESSION, &listener->session, places);
 }
 
 static bool read_route(struct reader *r, const config_setting_t *s, size_t i)
 {
 	struct route_config *route = &r->config->routes[i];
+	struct config_place *places = new_places(r);
 
+	if (!places)
+		return false;
 	route->place = reader_place(r, s);
+	route->places = places;
+	set_defaults(OPTION_ROUTE, route);
 	return is_group(r, s, "route") && check_keys(r, s, OPTION_GROUP_ROUTES) &&
-	       require(r, s, OPTION_ROUTE, "route") && read_fields(r, s, OPTION_ROUTE, route, true);
+	       require(r, s, OPTION_ROUTE, "route") && read_fields(r, s, OPTION_ROUTE, route, places);
+}
+
+static bool read_client(struct reader *r, const config_setting_t *s, size_t i)
+{
+	struct client_config *client = &r->config->clients[i];
+	struct config_place *places = new_places(r);
+
+	if (!places)
+		return false;
+	client->place = reader_place(r, s);
+	client->places = places;
+	set_defaults(OPTION_CLIENT, client);
+	if (!is_group(r, s, "rule of clients") || !check_keys(r, s, OPTION_GROUP_CLIENTS) ||
+	    !require(r, s, OPTION_CLIENT, "rule of clients") ||
+	    !read_fields(r, s, OPTION_CLIENT, client, places))
+		return false;
+	client->has_bare_newline = config_setting_get_member(s, "bare_newline") != NULL;
+	return true;
 }
 
 /* A backend's type decides which keys it must have and which it may not have. */
@@ -170,8 +222,12 @@ static bool check_backend(struct reader *r, const config_setting_t *s, enum back
 static bool read_backend(struct reader *r, const config_setting_t *s, size_t i)
 {
 	struct backend_config *backend = &r->config->backends[i];
+	struct config_place *places = new_places(r);
 
+	if (!places)
+		return false;
 	backend->place = reader_place(r, s);
+	backend->places = places;
 	if (!is_group(r, s, "backend") || !check_keys(r, s, OPTION_GROUP_BACKENDS))
 		return false;
 	if (!config_setting_get_member(s, "type"))
@@ -180,7 +236,8 @@ static bool read_backend(struct reader *r, const config_setting_t *s, size_t i)
 	backend->name = arena_dup(&r->config->arena, span_str(config_setting_name(s)));
 	if (!backend->name)
 		return reader_fail_memory(r);
-	return read_fields(r, s, OPTION_BACKEND, backend, true) && check_backend(r, s, backend->type);
+	set_defaults(OPTION_BACKEND, backend);
+	return read_fields(r, s, OPTION_BACKEND, backend, places) && check_backend(r, s, backend->type);
 }
 
 /* The keys whose values are groups: a list of them, or a group of named ones. */
@@ -222,6 +279,12 @@ static const struct group_reader listener_groups = {
 	.example = "a list of groups such as ( { listen = \"[::]:25\"; } )",
 };
 
+static const struct group_reader client_groups = {
+	.key = "clients",
+	.read = read_client,
+	.example = "a list of groups such as ( { address = \"192.0.2.0/24\"; ... } )",
+};
+
 /* Memory for what a key holds, at least one of it. */
 static void *alloc_groups(struct reader *r, const config_setting_t *root, const char *key, size_t size)
 {
@@ -238,11 +301,13 @@ static bool read_all_groups(struct reader *r, const config_setting_t *root)
 	config->backends = alloc_groups(r, root, "backends", sizeof(*config->backends));
 	config->routes = alloc_groups(r, root, "routes", sizeof(*config->routes));
 	config->listeners = alloc_groups(r, root, "listeners", sizeof(*config->listeners));
-	if (!config->backends || !config->routes || !config->listeners)
+	config->clients = alloc_groups(r, root, "clients", sizeof(*config->clients));
+	if (!config->backends || !config->routes || !config->listeners || !config->clients)
 		return reader_fail_memory(r);
 	return read_groups(r, root, &backend_groups, &config->backend_count) &&
 	       read_groups(r, root, &route_groups, &config->route_count) &&
-	       read_groups(r, root, &listener_groups, &config->listener_count);
+	       read_groups(r, root, &listener_groups, &config->listener_count) &&
+	       read_groups(r, root, &client_groups, &config->client_count);
 }
 
 /* One backend and no routes: everything goes there. */
@@ -256,9 +321,11 @@ static bool default_route(struct reader *r)
 		return err_set(r->err,
 			       "%s: there are several backends, but no routes to say which takes what",
 			       config->file);
-	config->routes[0] = (struct route_config){ NULL, &config->backends[0], config->backends[0].place };
+	config->routes[0].backend = &config->backends[0];
+	config->routes[0].place = config->backends[0].place;
+	config->routes[0].places = new_places(r);
 	config->route_count = 1;
-	return true;
+	return config->routes[0].places != NULL;
 }
 
 static bool default_hostname(struct reader *r)
@@ -279,13 +346,28 @@ static bool default_hostname(struct reader *r)
 	return r->config->hostname || reader_fail_memory(r);
 }
 
-static bool read_root(struct reader *r, const config_setting_t *root)
+/* What is above all groups, and what they start from: the file, and the variables over it. */
+static bool read_top(struct reader *r, const config_setting_t *root, const config_setting_t *variables)
+{
+	struct config *config = r->config;
+	struct config_place *places = new_places(r);
+
+	if (!places)
+		return false;
+	config->places = places;
+	set_defaults(OPTION_GLOBAL, config);
+	set_defaults(OPTION_SESSION, &config->session);
+	return check_keys(r, root, OPTION_GROUP_TOP) && read_fields(r, root, OPTION_GLOBAL, config, places) &&
+	       read_fields(r, root, OPTION_SESSION, &config->session, places) &&
+	       read_fields(r, variables, OPTION_GLOBAL, config, places) &&
+	       read_fields(r, variables, OPTION_SESSION, &config->session, places) && default_hostname(r);
+}
+
+static bool read_root(struct reader *r, const config_setting_t *root, const config_setting_t *variables)
 {
 	struct config *config = r->config;
 
-	if (!check_keys(r, root, OPTION_GROUP_TOP) || !read_fields(r, root, OPTION_GLOBAL, config, true) ||
-	    !read_fields(r, root, OPTION_SESSION, &config->session, true) || !default_hostname(r) ||
-	    !read_all_groups(r, root))
+	if (!read_top(r, root, variables) || !read_all_groups(r, root))
 		return false;
 	if (config->backend_count == 0)
 		return err_set(r->err, "%s: there are no backends, so there is nowhere to put messages",
@@ -330,19 +412,29 @@ static bool fail_parse(struct reader *r, const config_t *tree)
 		       (int)span_head(key, 100).len, key.ptr);
 }
 
-bool reader_read(struct config *config, const struct source *source, struct err *err)
+static bool read_trees(struct reader *r, config_t *file, config_t *variables,
+		       const struct environment *environment)
+{
+	config_setting_t *group = config_root_setting(variables);
+
+	if (!config_read_string(file, buf_span(&r->source->text).ptr))
+		return fail_parse(r, file);
+	if (environment && !seed_read(r->config, environment, group, r->err))
+		return false;
+	return read_root(r, config_root_setting(file), group);
+}
+
+bool reader_read(struct config *config, const struct source *source, const struct environment *environment,
+		 struct err *err)
 {
 	struct reader r = { config, source, err };
-	config_t tree;
+	config_t file, variables;
 	bool ok;
 
-	config->places = arena_alloc(&config->arena, option_table_len * sizeof(*config->places));
-	if (!config->places)
-		return reader_fail_memory(&r);
-	config_init(&tree);
-	ok = config_read_string(&tree, buf_span(&source->text).ptr)
-		     ? read_root(&r, config_root_setting(&tree))
-		     : fail_parse(&r, &tree);
-	config_destroy(&tree);
+	config_init(&file);
+	config_init(&variables);
+	ok = read_trees(&r, &file, &variables, environment);
+	config_destroy(&variables);
+	config_destroy(&file);
 	return ok;
 }

@@ -8,7 +8,11 @@
 #include "conf/config.h"
 #include "conf/source.h"
 
-/* Parse the text and fill the configuration, whose arena owns all that is kept. */
-bool reader_read(struct config *config, const struct source *source, struct err *err);
+/*
+ * Parse the text and fill the configuration, whose arena owns all that is kept.
+ * Variables of the environment, which may be NULL, win over keys at top level.
+ */
+bool reader_read(struct config *config, const struct source *source, const struct environment *environment,
+		 struct err *err);
 
 #endif

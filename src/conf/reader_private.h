@@ -5,9 +5,10 @@
 #ifndef CONF_READER_PRIVATE_H
 #define CONF_READER_PRIVATE_H
 
-#include "conf/libconfig_safe.h"
 #include "conf/option.h"
 #include "conf/reader.h"
+
+#include <libconfig.h>
 
 struct reader {
 	struct config *config;       /* being filled */
@@ -28,7 +29,7 @@ const char *reader_type_name(const config_setting_t *setting);
 /* A list or an array, and nothing else. */
 bool reader_is_list(const config_setting_t *setting);
 
-/* Store the value of a key into its field. The three types of groups are not for this. */
+/* Store the value of a key into its field. The types of groups are not for this. */
 bool reader_value(struct reader *r, const struct option *o, const config_setting_t *setting, void *field);
 
 /* The same with the row's default; fields without one are left alone. */

@@ -4,9 +4,11 @@
 
 #include <inttypes.h>
 
-/* How much of a value is repeated in a message; how many domains there may be, which are compared pair by
- * pair. */
-enum { SHOWN_MAX = 120, DOMAINS_MAX = 10000 };
+/*
+ * How much of a value is repeated in a message; how many domains there may be,
+ * which are compared pair by pair; how many addresses a rule for clients may have.
+ */
+enum { SHOWN_MAX = 120, DOMAINS_MAX = 10000, PREFIXES_MAX = 1000 };
 
 /* A message is one line. */
 static struct span shown(const char *text)
@@ -64,11 +66,16 @@ static const struct {
 	bool is_lower;
 } string_rules[OPTION_TYPES] = {
 	[OPTION_GREETING] = { name_check_greeting, false },
+	[OPTION_TAG] = { name_check_tag, false },
 	[OPTION_HOSTNAME] = { name_check_hostname, false },
 	[OPTION_DOMAIN] = { name_check_domain, true },
 	[OPTION_DOMAINS] = { name_check_domain, true }, /* each of them */
 	[OPTION_ADDRESS] = { name_check_address, false },
 	[OPTION_PATTERN] = { name_check_pattern, false },
+	[OPTION_PATH] = { name_check_path, false },
+	[OPTION_DELIMITERS] = { name_check_delimiters, false },
+	[OPTION_MAILBOX] = { name_check_mailbox, false },
+	[OPTION_MAILBOXES] = { name_check_mailbox, false }, /* each of them */
 };
 
 static bool read_string(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
@@ -113,6 +120,25 @@ static bool read_domains(struct reader *r, const struct option *o, const config_
 	return true;
 }
 
+static bool read_mailboxes(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+{
+	struct backend_config *backend = (void *)((char *)field - offsetof(struct backend_config, mailboxes));
+	int count = config_setting_length(s);
+	const char **mailboxes;
+
+	if (!reader_is_list(s))
+		return fail_type(r, o, s, "a list such as ( \"anna\", \"ben@example.org\" )");
+	mailboxes = arena_alloc(&r->config->arena, ((size_t)count + 1) * sizeof(*mailboxes));
+	if (!mailboxes)
+		return reader_fail_memory(r);
+	for (int i = 0; i < count; i++)
+		if (!read_string(r, o, config_setting_get_elem(s, (unsigned)i), &mailboxes[i]))
+			return false;
+	backend->mailboxes = mailboxes;
+	backend->mailbox_count = (size_t)count;
+	return true;
+}
+
 static bool read_socket(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
 {
 	struct listener_config *listener = (void *)((char *)field - offsetof(struct listener_config, listen));
@@ -125,6 +151,42 @@ static bool read_socket(struct reader *r, const struct option *o, const config_s
 		return reader_fail(r, s, "%s: %s", o->key, err.text);
 	listener->listen = keep(r, text, false);
 	return listener->listen != NULL;
+}
+
+static bool read_prefix(struct reader *r, const struct option *o, const config_setting_t *s,
+			struct addr_prefix *prefix)
+{
+	const char *text = string_of(r, o, s);
+	struct err err;
+
+	if (!text)
+		return false;
+	return addr_parse_prefix(prefix, span_str(text), &err) || reader_fail(r, s, "%s: %s", o->key, err.text);
+}
+
+/* A list, or one alone. */
+static bool read_prefixes(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+{
+	struct client_config *client = (void *)((char *)field - offsetof(struct client_config, addresses));
+	int count = reader_is_list(s) ? config_setting_length(s) : 1;
+	struct addr_prefix *prefixes;
+
+	if (count == 0)
+		return reader_fail(r, s, "%s: there must be at least one", o->key);
+	if (count > PREFIXES_MAX)
+		return reader_fail(r, s, "%s: more than %d", o->key, PREFIXES_MAX);
+	prefixes = arena_alloc(&r->config->arena, (size_t)count * sizeof(*prefixes));
+	if (!prefixes)
+		return reader_fail_memory(r);
+	for (int i = 0; i < count; i++) {
+		const config_setting_t *element = reader_is_list(s) ? config_setting_get_elem(s, (unsigned)i) : s;
+
+		if (!read_prefix(r, o, element, &prefixes[i]))
+			return false;
+	}
+	client->addresses = prefixes;
+	client->address_count = (size_t)count;
+	return true;
 }
 
 static void store_number(const struct option *o, uint64_t value, void *field)
@@ -142,7 +204,9 @@ static bool fail_range(struct reader *r, const struct option *o, const config_se
 
 	return reader_fail(r, s, "%s: %s is out of range; it may be from %s to %s%s", o->key, written,
 			   unit_format(o->unit, o->min, least), unit_format(o->unit, o->max, most),
-			   o->may_be_unlimited ? ", or \"unlimited\"" : "");
+			   o->may_be_unlimited ? ", or \"unlimited\"" :
+			   o->zero_means       ? ", or 0" :
+						 "");
 }
 
 /* Numbers come as integers of two widths, or as strings with a unit. */
@@ -173,71 +237,75 @@ static bool read_number(struct reader *r, const struct option *o, const config_s
 	} else {
 		return fail_type(r, o, s, "a whole number, or a string with a unit");
 	}
-	if (value < o->min || value > o->max)
+	if ((value < o->min || value > o->max) && !(value == 0 && o->zero_means))
 		return fail_range(r, o, s, written);
 	store_number(o, value, field);
 	return true;
 }
 
-static const char *log_level_text(unsigned value)
-{
-	return value < LOG_LEVELS ? log_level_name((enum log_level)value) : NULL;
-}
-
-/* The value whose name this is; -1: none, and *best is the name that is nearest, or NULL. */
-static int find_choice(const char *(*name_of)(unsigned), const char *text, const char **best)
+/* NULL: no such word, and *best is the one that is nearest, or NULL. */
+static const struct option_word *find_word(const struct option_word *words, const char *text, const char **best)
 {
 	struct suggest suggest;
 
 	suggest_init(&suggest, text);
-	for (unsigned i = 0; name_of(i); i++) {
-		if (strcmp(name_of(i), text) == 0)
-			return (int)i;
-		suggest_offer(&suggest, name_of(i));
+	for (; words->word; words++) {
+		if (strcmp(words->word, text) == 0)
+			return words;
+		suggest_offer(&suggest, words->word);
 	}
 	*best = suggest.best;
-	return -1;
+	return NULL;
 }
 
-static int read_choice(struct reader *r, const struct option *o, const config_setting_t *s,
-		       const char *(*name_of)(unsigned))
+static bool fail_word(struct reader *r, const struct option *o, const config_setting_t *s, const char *text,
+		      const char *best)
 {
-	const char *text = string_of(r, o, s), *best = NULL;
-	char all[128] = "";
-	int value;
+	const char *elsewhere = option_find_word_elsewhere(o, text);
+	char all[320] = "";
 
-	if (!text)
-		return -1;
-	value = find_choice(name_of, text, &best);
-	if (value >= 0)
-		return value;
-	for (unsigned i = 0; name_of(i); i++) {
+	if (elsewhere)
+		return reader_fail(r, s, "%s: \"%s\" may stand only in %s", o->key, text, elsewhere);
+	for (const struct option_word *w = o->words; w->word; w++) {
 		size_t used = strlen(all);
 
-		snprintf(all + used, sizeof(all) - used, "%s\"%s\"", i ? ", " : "", name_of(i));
+		snprintf(all + used, sizeof(all) - used, "%s\"%s\"", w == o->words ? "" : ", ", w->word);
 	}
-	reader_fail(r, s, "%s: \"%.*s\" is none of %s%s%s%s", o->key, (int)shown(text).len, text, all,
-		    best ? "; did you mean \"" : "", best ? best : "", best ? "\"?" : "");
-	return -1;
+	return reader_fail(r, s, "%s: \"%.*s\" is none of %s%s%s%s", o->key, (int)shown(text).len, text, all,
+			   best ? "; did you mean \"" : "", best ? best : "", best ? "\"?" : "");
 }
 
-static bool read_log_level(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+/* NULL: none of the row's words; reported. */
+static const struct option_word *word_of(struct reader *r, const struct option *o, const config_setting_t *s)
 {
-	int value = read_choice(r, o, s, log_level_text);
+	const char *text = string_of(r, o, s), *best = NULL;
+	const struct option_word *word = text ? find_word(o->words, text, &best) : NULL;
 
-	if (value >= 0)
-		*(enum log_level *)field = (enum log_level)value;
-	return value >= 0;
+	if (text && !word)
+		fail_word(r, o, s, text, best);
+	return word;
 }
 
-static bool read_backend_type(struct reader *r, const struct option *o, const config_setting_t *s,
-			      void *field)
+/* Enums are stored like the numbers that they are. */
+static bool read_word(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
 {
-	int value = read_choice(r, o, s, option_backend_type_name);
+	const struct option_word *word = word_of(r, o, s);
 
-	if (value >= 0)
-		*(enum backend_type *)field = (enum backend_type)value;
-	return value >= 0;
+	if (word)
+		*(unsigned *)field = word->value;
+	return word != NULL;
+}
+
+static bool read_bool(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+{
+	const struct option_word *word = o->words ? word_of(r, o, s) : NULL;
+
+	if (o->words && !word)
+		return false;
+	if (!o->words && config_setting_type(s) != CONFIG_TYPE_BOOL)
+		return fail_type(r, o, s, "true or false, without quotes");
+	*(bool *)field = word ? word->value != 0 : config_setting_get_bool(s) != 0;
+	return true;
 }
 
 static bool read_backend_name(struct reader *r, const struct option *o, const config_setting_t *s,
@@ -268,16 +336,22 @@ bool reader_value(struct reader *r, const struct option *o, const config_setting
 {
 	static const read_fn readers[OPTION_TYPES] = {
 		[OPTION_GREETING] = read_string,
+		[OPTION_TAG] = read_string,
 		[OPTION_HOSTNAME] = read_string,
 		[OPTION_DOMAIN] = read_string,
 		[OPTION_DOMAINS] = read_domains,
 		[OPTION_ADDRESS] = read_string,
 		[OPTION_SOCKET] = read_socket,
 		[OPTION_PATTERN] = read_string,
+		[OPTION_PATH] = read_string,
+		[OPTION_DELIMITERS] = read_string,
+		[OPTION_MAILBOX] = read_string,
+		[OPTION_MAILBOXES] = read_mailboxes,
 		[OPTION_U32] = read_number,
 		[OPTION_U64] = read_number,
-		[OPTION_LOG_LEVEL] = read_log_level,
-		[OPTION_BACKEND_TYPE] = read_backend_type,
+		[OPTION_BOOL] = read_bool,
+		[OPTION_WORD] = read_word,
+		[OPTION_PREFIXES] = read_prefixes,
 		[OPTION_BACKEND_NAME] = read_backend_name,
 	};
 
@@ -285,20 +359,34 @@ bool reader_value(struct reader *r, const struct option *o, const config_setting
 	return readers[o->type](r, o, setting, field);
 }
 
-void reader_default(const struct option *o, void *field)
+static void default_number(const struct option *o, void *field)
 {
-	const char *best;
 	uint64_t value = 0;
 
-	if (!o->default_text)
-		return;
-	if (o->type == OPTION_LOG_LEVEL) {
-		*(enum log_level *)field =
-			(enum log_level)find_choice(log_level_text, o->default_text, &best);
-		return;
-	}
-	BUG_ON(o->type != OPTION_U32 && o->type != OPTION_U64);
 	if (!(o->may_be_unlimited && strcmp(o->default_text, "unlimited") == 0))
 		BUG_ON(!unit_parse(o->unit, span_str(o->default_text), &value));
 	store_number(o, value, field);
+}
+
+static unsigned default_word(const struct option *o)
+{
+	const char *best;
+	const struct option_word *word = find_word(o->words, o->default_text, &best);
+
+	BUG_ON(!word);
+	return word->value;
+}
+
+void reader_default(const struct option *o, void *field)
+{
+	if (!o->default_text)
+		return;
+	if (o->type == OPTION_U32 || o->type == OPTION_U64)
+		default_number(o, field);
+	else if (o->type == OPTION_BOOL)
+		*(bool *)field = o->words ? default_word(o) != 0 : strcmp(o->default_text, "true") == 0;
+	else if (o->type == OPTION_WORD)
+		*(unsigned *)field = default_word(o);
+	else
+		*(const char **)field = o->default_text;
 }

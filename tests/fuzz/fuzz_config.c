@@ -46,7 +46,7 @@ static char *dump(const struct config *config, size_t *len)
 	FILE *out = open_memstream(&text, len);
 
 	LAW(out);
-	LAW(config_dump(config, out));
+	LAW(config_dump(config, false, out));
 	LAW(fclose(out) == 0);
 	return text;
 }
@@ -54,7 +54,7 @@ static char *dump(const struct config *config, size_t *len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct err err = { "" };
-	struct config *config = config_read_text("fuzz", span_of(data, size), &err);
+	struct config *config = config_load_text("fuzz", span_of(data, size), NULL, &err);
 	size_t first_len, second_len;
 	char *first, *second;
 
@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	hold_config(config);
 	first = dump(config, &first_len);
 	config_put(&config);
-	config = config_read_text("fuzz", span_of(first, first_len), &err);
+	config = config_load_text("fuzz", span_of(first, first_len), NULL, &err);
 	LAW(config);
 	second = dump(config, &second_len);
 	LAW(span_eq(span_of(first, first_len), span_of(second, second_len)));

@@ -22,7 +22,7 @@
 static struct config *read_good(const char *text)
 {
 	struct err err = { "" };
-	struct config *config = config_read_text("t", span_str(text), &err);
+	struct config *config = config_load_text("t", span_str(text), NULL, &err);
 
 	ck_assert_msg(config != NULL, "%s", err.text);
 	return config;
@@ -156,7 +156,7 @@ static const struct {
 START_TEST(mistakes_are_told_with_file_line_and_key)
 {
 	struct err err = { "" };
-	struct config *config = config_read_text("t", span_str(refused[_i].text), &err);
+	struct config *config = config_load_text("t", span_str(refused[_i].text), NULL, &err);
 
 	ck_assert_msg(config == NULL, "taken: %s", refused[_i].text);
 	ck_assert_msg(strncmp(err.text, refused[_i].error, strlen(refused[_i].error)) == 0, "%s\nis not\n%s",
@@ -359,7 +359,7 @@ START_TEST(too_many_domains_are_refused)
 		ck_assert(buf_add_str(&text, i ? ", \"" : "\"") && buf_add_u64(&text, i) &&
 			  buf_add_str(&text, "\""));
 	ck_assert(buf_add_str(&text, " );"));
-	ck_assert_ptr_null(config_read_text("t", buf_span(&text), &err));
+	ck_assert_ptr_null(config_load_text("t", buf_span(&text), NULL, &err));
 	ck_assert_str_eq(err.text, "t:1: domains: more than 10000");
 	buf_fini(&text);
 }
@@ -372,7 +372,7 @@ START_TEST(too_many_keys_are_refused)
 
 	for (uint64_t i = 0; i <= 20000; i++)
 		ck_assert(buf_add_str(&text, "k") && buf_add_u64(&text, i) && buf_add_str(&text, "=1;\n"));
-	ck_assert_ptr_null(config_read_text("t", buf_span(&text), &err));
+	ck_assert_ptr_null(config_load_text("t", buf_span(&text), NULL, &err));
 	ck_assert_str_eq(err.text, "t:20001: more than 20000 keys");
 	buf_fini(&text);
 }
@@ -402,16 +402,16 @@ START_TEST(mistakes_in_an_included_file_are_told_with_its_name_and_line)
 	snprintf(path, sizeof(path), "%s/main.conf", dir.path);
 	write_file(&dir, "main.conf", FIRST "@include \"more.conf\"\n" INBOX "xyzzy = 1;\n");
 	write_file(&dir, "more.conf", "\n" PORT25 "timeout = 5;\n");
-	ck_assert_ptr_null(config_read(path, &err));
+	ck_assert_ptr_null(config_load(path, NULL, &err));
 	snprintf(expected, sizeof(expected), "%s:4: unknown key \"xyzzy\" at top level", path);
 	ck_assert_str_eq(err.text, expected);
 	write_file(&dir, "more.conf", "\n" PORT25 "timeout = 0;\n");
 	write_file(&dir, "main.conf", FIRST "@include \"more.conf\"\n" INBOX);
-	ck_assert_ptr_null(config_read(path, &err));
+	ck_assert_ptr_null(config_load(path, NULL, &err));
 	snprintf(expected, sizeof(expected), "%s/more.conf:3: timeout: 0 is out of range", dir.path);
 	ck_assert_msg(strncmp(err.text, expected, strlen(expected)) == 0, "%s", err.text);
 	write_file(&dir, "more.conf", "\n" PORT25 "\n\nfoo bar\n");
-	ck_assert_ptr_null(config_read(path, &err));
+	ck_assert_ptr_null(config_load(path, NULL, &err));
 	snprintf(expected, sizeof(expected), "%s/more.conf:5: syntax error", dir.path);
 	ck_assert_str_eq(err.text, expected);
 	temp_dir_fini(&dir);
@@ -427,10 +427,10 @@ START_TEST(a_directory_can_not_end_the_process)
 	temp_dir_init(&dir);
 	snprintf(path, sizeof(path), "%s/main.conf", dir.path);
 	write_file(&dir, "main.conf", BASE "@include \".\"\n");
-	ck_assert_ptr_null(config_read(path, &err));
+	ck_assert_ptr_null(config_load(path, NULL, &err));
 	snprintf(expected, sizeof(expected), "%s:4: %s/.: is not a regular file", path, dir.path);
 	ck_assert_str_eq(err.text, expected);
-	ck_assert_ptr_null(config_read(dir.path, &err));
+	ck_assert_ptr_null(config_load(dir.path, NULL, &err));
 	temp_dir_fini(&dir);
 }
 END_TEST
@@ -447,13 +447,13 @@ START_TEST(reading_leaves_no_descriptor_behind)
 	snprintf(path, sizeof(path), "%s/main.conf", dir.path);
 	write_file(&dir, "more.conf", PORT25);
 	write_file(&dir, "main.conf", FIRST "@include \"more.conf\"\n" INBOX);
-	config = config_read(path, &err);
+	config = config_load(path, NULL, &err);
 	ck_assert_ptr_nonnull(config);
 	config_put(&config);
 	write_file(&dir, "more.conf", "=");
-	ck_assert_ptr_null(config_read(path, &err));
+	ck_assert_ptr_null(config_load(path, NULL, &err));
 	write_file(&dir, "main.conf", "@include \".\"\n");
-	ck_assert_ptr_null(config_read(path, &err));
+	ck_assert_ptr_null(config_load(path, NULL, &err));
 	ck_assert_uint_eq(open_descriptors(), before);
 	temp_dir_fini(&dir);
 }
@@ -469,7 +469,7 @@ static char *dump(const struct config *config)
 	FILE *out = open_memstream(&text, &len);
 
 	ck_assert_ptr_nonnull(out);
-	ck_assert(config_dump(config, out));
+	ck_assert(config_dump(config, false, out));
 	ck_assert_int_eq(fclose(out), 0);
 	return text;
 }
@@ -535,7 +535,7 @@ START_TEST(a_dump_that_can_not_be_written_is_told)
 	FILE *out = fopen("/dev/full", "w");
 
 	ck_assert_ptr_nonnull(out);
-	ck_assert(!config_dump(config, out));
+	ck_assert(!config_dump(config, false, out));
 	fclose(out);
 	config_put(&config);
 }
@@ -563,7 +563,7 @@ START_TEST(running_out_of_memory_is_an_error_like_others)
 		struct err err = { "" };
 
 		fail_malloc_at(n + 1);
-		config = config_read(path, &err);
+		config = config_load(path, NULL, &err);
 		has_failed = fail_malloc_stop();
 		ck_assert(has_failed == (config == NULL));
 		ck_assert_msg(config || strstr(err.text, "out of memory"), "%s", err.text);
