@@ -4,6 +4,7 @@
  */
 #include "conf/config.h"
 #include "conf/dump.h"
+#include "conf/environment.h"
 #include "front/server.h"
 #include "net/loop.h"
 
@@ -20,14 +21,18 @@ static const char default_file[] = SYSCONFDIR "/smtpfrontd/smtpfrontd.conf";
 
 struct arguments {
 	const char *file;
+	const char *environment_dir; /* NULL: the environment of the process */
+	bool has_environment;        /* it is read at all */
 	bool is_test, is_dump;
 };
 
 static void print_help(void)
 {
-	printf("Usage: smtpfrontd [-t] [-c FILE] [--dump-config]\n"
+	printf("Usage: smtpfrontd [-et] [-c FILE] [-E DIR] [--dump-config]\n"
 	       "An SMTP server that hands each message over durably.\n\n"
 	       "  -c, --config FILE   read this file (%s)\n"
+	       "  -e, --environment   variables such as TIMEOUT, as mailfront has them, win over the file\n"
+	       "  -E, --envdir DIR    the same with variables from files in DIR, as envdir reads them\n"
 	       "  -t, --test          check the configuration and exit\n"
 	       "      --dump-config   print the configuration in force, defaults included, and exit\n"
 	       "  -V, --version       print the version and exit\n"
@@ -42,14 +47,21 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' },
 		{ "dump-config", no_argument, NULL, 'd' },  { "version", no_argument, NULL, 'V' },
-		{ "help", no_argument, NULL, 'h' },         { 0 },
+		{ "help", no_argument, NULL, 'h' },         { "environment", no_argument, NULL, 'e' },
+		{ "envdir", required_argument, NULL, 'E' }, { 0 },
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "c:tVh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:eE:tVh", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			a->file = optarg;
+			break;
+		case 'E':
+			a->environment_dir = optarg;
+			/* fall through */
+		case 'e':
+			a->has_environment = true;
 			break;
 		case 't':
 			a->is_test = true;
@@ -137,17 +149,27 @@ static int run_server(struct loop *loop, struct server *server)
 	return code;
 }
 
+static bool open_log(const struct config *config, struct err *err)
+{
+	log_open(STDERR_FILENO, config->log_level);
+	log_set_format(config->log_format);
+	return !config->syslog || log_open_syslog("/dev/log", config->syslog_facility, config->syslog_tag, err);
+}
+
 static int serve(struct config *config)
 {
 	struct err err;
-	struct loop *loop;
+	struct loop *loop = NULL;
 	struct server *server = NULL;
+	bool has_log;
 	int code = EX_OSERR;
 
 	signal(SIGPIPE, SIG_IGN);
-	log_open(STDERR_FILENO, config->log_level);
+	signal(SIGXFSZ, SIG_IGN); /* a file that is too big is an error like others (EFBIG) */
+	has_log = open_log(config, &err);
 	log_warnings(config);
-	loop = loop_new(&err);
+	if (has_log)
+		loop = loop_new(&err);
 	if (loop)
 		server = server_new(loop, config, &err);
 	if (server)
@@ -160,24 +182,52 @@ static int serve(struct config *config)
 	return code;
 }
 
+/* -1: go on; otherwise the exit code. */
+static int open_environment(const struct arguments *a, struct environment *environment)
+{
+	struct err err;
+
+	if (!a->environment_dir) {
+		environment_init(environment, environ);
+		return -1;
+	}
+	if (environment_init_dir(environment, a->environment_dir, &err))
+		return -1;
+	fprintf(stderr, "smtpfrontd: %s\n", err.text);
+	return EX_NOINPUT;
+}
+
+/* -1: it is there; otherwise the exit code. */
+static int load_config(const struct arguments *a, struct config **config)
+{
+	struct environment environment;
+	struct err err;
+	int code;
+
+	if (access(a->file, R_OK) < 0) {
+		fprintf(stderr, "smtpfrontd: cannot read %s: %m\n", a->file);
+		return EX_NOINPUT;
+	}
+	code = open_environment(a, &environment);
+	if (code >= 0)
+		return code;
+	*config = config_load(a->file, a->has_environment ? &environment : NULL, &err);
+	if (*config)
+		return -1;
+	fprintf(stderr, "smtpfrontd: %s\n", err.text);
+	return EX_CONFIG;
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments a = { .file = default_file };
 	int code = parse_arguments(argc, argv, &a);
-	struct config *config;
-	struct err err;
+	struct config *config = NULL;
 
+	if (code < 0)
+		code = load_config(&a, &config);
 	if (code >= 0)
 		return code;
-	if (access(a.file, R_OK) < 0) {
-		fprintf(stderr, "smtpfrontd: cannot read %s: %m\n", a.file);
-		return EX_NOINPUT;
-	}
-	config = config_load(a.file, NULL, &err);
-	if (!config) {
-		fprintf(stderr, "smtpfrontd: %s\n", err.text);
-		return EX_CONFIG;
-	}
 	code = a.is_test ? test_config(config) : a.is_dump ? dump_config(config) : serve(config);
 	config_put(&config);
 	return code;
