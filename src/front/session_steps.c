@@ -1,6 +1,7 @@
 #include "front/session_steps.h"
 
 #include "base/clock.h"
+#include "front/session_tls.h"
 #include "proto/trace.h"
 
 #include <stdio.h>
@@ -249,16 +250,17 @@ static void delivery_done(struct op *op)
 static bool write_trace(struct session_shell *sh, const char *message_id, struct buf *out)
 {
 	const struct envelope *e = sh->envelope;
-	const struct trace_facts facts = {
+	struct trace_facts facts = {
 		.helo_name = span_str(sh->helo_name),
 		.client = *conn_peer(sh->conn),
 		.hostname = sh->listener->options.hostname,
-		.protocol = sh->is_extended ? "ESMTP" : "SMTP",
+		.protocol = !sh->is_extended ? "SMTP" : sh->is_tls ? "ESMTPS" : "ESMTP",
 		.message_id = message_id,
 		.recipient = e->recipient_count == 1 ? &e->first->address : NULL,
 		.time_s = clock_wall_us() / 1000000,
 	};
 
+	session_tls_trace(sh, &facts);
 	return trace_write_received(out, &facts);
 }
 

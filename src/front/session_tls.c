@@ -36,3 +36,13 @@ void session_tls_log(const struct session_shell *sh)
 		log_str("client_fingerprint", facts.client_fingerprint);
 	}
 }
+
+void session_tls_trace(const struct session_shell *sh, struct trace_facts *facts)
+{
+	const SSL *ssl = sh->is_tls ? conn_ssl(sh->conn) : NULL;
+
+	if (!ssl)
+		return;
+	facts->tls_version = SSL_get_version(ssl);
+	facts->tls_suite = SSL_CIPHER_get_name(SSL_get_current_cipher(ssl));
+}

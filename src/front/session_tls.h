@@ -5,6 +5,7 @@
 #define FRONT_SESSION_TLS_H
 
 #include "front/session_shell.h"
+#include "proto/trace.h"
 
 /* Does the listener shake hands before the greeting? */
 bool session_tls_is_immediate(const struct server_listener *listener);
@@ -14,5 +15,8 @@ MUST_CHECK bool session_tls_start(struct session_shell *sh);
 
 /* Add what TLS runs with to the log line that is being made. */
 void session_tls_log(const struct session_shell *sh);
+
+/* What Received tells of it. */
+void session_tls_trace(const struct session_shell *sh, struct trace_facts *facts);
 
 #endif

@@ -122,6 +122,14 @@ static bool put_client(struct buf *out, size_t start, const struct addr *client)
 	       buf_add_str(out, ip) && buf_add(out, "])", 2);
 }
 
+/* RFC 5321 4.4: comments may stand before each clause; it is at this place that others look for this one. */
+static bool put_tls(struct buf *out, const char *version, const char *suite)
+{
+	return !version || (buf_add_str(out, "\n\t(using ") && trace_write_safe_name(out, span_str(version)) &&
+			    buf_add_str(out, " with cipher ") && trace_write_safe_name(out, span_str(suite)) &&
+			    buf_add(out, ")", 1));
+}
+
 static bool put_recipient(struct buf *out, const struct smtp_address *recipient)
 {
 	return !recipient ||
@@ -136,7 +144,8 @@ bool trace_write_received(struct buf *out, const struct trace_facts *facts)
 	size_t start = buf_len(out);
 
 	return (buf_add_str(out, "Received: from ") && trace_write_safe_name(out, helo_name) &&
-		put_client(out, start, &facts->client) && buf_add_str(out, "\n\tby ") &&
+		put_client(out, start, &facts->client) &&
+		put_tls(out, facts->tls_version, facts->tls_suite) && buf_add_str(out, "\n\tby ") &&
 		buf_add_str(out, facts->hostname) && buf_add_str(out, " with ") &&
 		buf_add_str(out, facts->protocol) && buf_add_str(out, " id ") &&
 		buf_add_str(out, facts->message_id) && put_recipient(out, facts->recipient) &&

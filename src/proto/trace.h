@@ -16,16 +16,20 @@ struct trace_facts {
 	const char *hostname;    /* ours */
 	const char *protocol;    /* "SMTP", "ESMTP", ... (RFC 3848) */
 	const char *message_id;  /* ours: <session-id>-<n> */
+	const char *tls_version; /* "TLSv1.3"; NULL: plain text */
+	const char *tls_suite;   /* "TLS_AES_256_GCM_SHA384" */
 	const struct smtp_address *recipient; /* for "for <...>"; NULL when there are several */
 	uint64_t time_s;         /* seconds since 1970-01-01 00:00 UTC */
 };
 
 /*
  * Received: from HELO ([192.0.2.1])
+ *	(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)
  *	by HOST with ESMTP id ID
  *	for <a@b>; Sun, 22 Nov 2026 10:20:52 +0000
- * The client of an unknown address and the recipient of several are left out; a line
- * that would be longer than 78 octets is folded once more; a HELO name is cut at 255.
+ * The client of an unknown address, TLS where there is none, and the recipient of several
+ * are left out; a line that would be longer than 78 octets is folded once more; a HELO name
+ * is cut at 255.
  */
 MUST_CHECK bool trace_write_received(struct buf *out, const struct trace_facts *facts);
 

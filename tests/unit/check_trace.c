@@ -195,6 +195,27 @@ START_TEST(received_tells_from_by_with_id_for_and_date)
 }
 END_TEST
 
+START_TEST(received_over_tls_tells_version_and_suite)
+{
+	struct trace_facts facts = {
+		.helo_name = SPAN_LITERAL("client.example"),
+		.hostname = "mx.example.org",
+		.protocol = "ESMTPS",
+		.message_id = "k3-1",
+		.tls_version = "TLSv1.3",
+		.tls_suite = "TLS_AES_256_GCM_SHA384",
+		.time_s = 1795342852,
+	};
+	struct buf out = { 0 };
+
+	ck_assert(trace_write_received(&out, &facts));
+	ASSERT_BUF_EQ(&out, "Received: from client.example\n"
+			    "\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)\n"
+			    "\tby mx.example.org with ESMTPS id k3-1; Sun, 22 Nov 2026 10:20:52 +0000\n");
+	buf_fini(&out);
+}
+END_TEST
+
 START_TEST(where_received_begins_does_not_matter_for_its_folds)
 {
 	struct smtp_address recipient;
@@ -330,6 +351,7 @@ int main(void)
 	tcase_add_test(tcase, the_last_second_of_64_bits_is_no_overflow);
 	ADD_ROWS(tcase, nothing_a_peer_says_as_its_name_can_harm, names);
 	ADD_ROWS(tcase, received_tells_from_by_with_id_for_and_date, receiveds);
+	tcase_add_test(tcase, received_over_tls_tells_version_and_suite);
 	ADD_ROWS(tcase, where_received_begins_does_not_matter_for_its_folds, receiveds);
 	tcase_add_test(tcase, no_line_of_received_is_over_998_octets);
 	ADD_ROWS(tcase, paths_are_written_as_they_are_quoted, paths);
