@@ -153,7 +153,8 @@ static bool open_log(const struct config *config, struct err *err)
 {
 	log_open(STDERR_FILENO, config->log_level);
 	log_set_format(config->log_format);
-	return !config->syslog || log_open_syslog("/dev/log", config->syslog_facility, config->syslog_tag, err);
+	return !config->syslog ||
+	       log_open_syslog("/dev/log", config->syslog_facility, config->syslog_tag, err);
 }
 
 static int serve(struct config *config)

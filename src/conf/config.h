@@ -13,7 +13,7 @@
 
 struct environment;
 
-/* Where something stands. Without a file nowhere: it is a default. Line 0: "file" is a variable, "$TIMEOUT". */
+/* Where something stands. File NULL: nowhere, it is a default. Line 0: in a variable, such as "$TIMEOUT". */
 struct config_place {
 	const char *file;
 	int line;

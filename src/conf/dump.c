@@ -47,6 +47,8 @@ static void dump_mailboxes(const struct backend_config *backend, FILE *out)
 	dump_list(backend->mailboxes, backend->mailbox_count, out);
 }
 
+enum { ADDRESSES_OFFSET = offsetof(struct client_config, addresses) };
+
 static void dump_prefixes(const struct client_config *client, FILE *out)
 {
 	char text[ADDR_TEXT_SIZE];
@@ -96,8 +98,7 @@ static void dump_value(const struct config *config, const struct option *o, cons
 			       out);
 		break;
 	case OPTION_PREFIXES:
-		dump_prefixes((const void *)((const char *)field - offsetof(struct client_config, addresses)),
-			      out);
+		dump_prefixes((const void *)((const char *)field - ADDRESSES_OFFSET), out);
 		break;
 	case OPTION_LISTENERS:
 	case OPTION_BACKENDS:

@@ -58,7 +58,10 @@ static ssize_t read_head(int fd, char *bytes, size_t size)
 	return (ssize_t)len;
 }
 
-/* The first line counts, without the blanks at its end; NUL stands for a line break. No byte at all: not set. */
+/*
+ * The first line counts, without the blanks at its end; NUL stands for a line
+ * break. A file without a byte: the variable is not set.
+ */
 static bool take_file(int fd, const char *path, struct arena *arena, const char **value, struct err *err)
 {
 	char bytes[ENVIRONMENT_VALUE_MAX + 1];
@@ -72,7 +75,8 @@ static bool take_file(int fd, const char *path, struct arena *arena, const char 
 	line = span_of(bytes, (size_t)len);
 	line.len = span_find(line, '\n');
 	if (line.len > ENVIRONMENT_VALUE_MAX)
-		return err_set(err, "%s: the first line has more than %d octets", path, ENVIRONMENT_VALUE_MAX);
+		return err_set(err, "%s: the first line has more than %d octets", path,
+			       ENVIRONMENT_VALUE_MAX);
 	for (size_t i = 0; i < line.len; i++)
 		if (bytes[i] == '\0')
 			bytes[i] = '\n';

@@ -14,8 +14,8 @@
 enum { ENVIRONMENT_VALUE_MAX = 8192 };
 
 struct environment {
-	const char *const *variables; /* lent: "NAME=value", and NULL behind the last; not used with a directory */
-	const char *dir;              /* lent; NULL: the variables are meant */
+	const char *const *variables; /* lent: "NAME=value", and NULL behind the last */
+	const char *dir;              /* lent; holds in place of them; NULL: there is none */
 };
 
 /* The strings must stay as long as the environment is asked. */

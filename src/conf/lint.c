@@ -26,7 +26,7 @@ static bool is_given(const struct config *config, const char *key)
 	return key_place(config, key).file != NULL;
 }
 
-/* Into `text`, with what follows it; what is not given is told of the file as a whole. Returns the length. */
+/* "file:line: ", or the file as a whole for what is not given. Returns the length. */
 static int place_text(const struct config *config, struct config_place place, char *text, size_t size)
 {
 	if (place.line)
@@ -232,45 +232,47 @@ static bool covers(const struct addr_prefix *a, const struct addr_prefix *b)
 	return a->bits <= b->bits && addr_in_prefix(&first, a);
 }
 
-/* Does any of the rules before take this address? *before tells which. */
-static bool is_covered(const struct config *config, size_t i, const struct addr_prefix *prefix,
-		       const struct client_config **before)
+/* Do the rules before this one take a prefix that it names? */
+static bool is_covered(const struct config *config, size_t rule, const struct addr_prefix *prefix)
 {
-	for (size_t j = 0; j < i; j++)
-		for (size_t k = 0; k < config->clients[j].address_count; k++)
-			if (covers(&config->clients[j].addresses[k], prefix)) {
-				*before = &config->clients[j];
+	for (size_t i = 0; i < rule; i++)
+		for (size_t j = 0; j < config->clients[i].address_count; j++)
+			if (covers(&config->clients[i].addresses[j], prefix))
 				return true;
-			}
 	return false;
 }
 
-static void check_client_order(struct lint *l, size_t i)
+static void check_client_order(struct lint *l, size_t rule)
 {
-	const struct client_config *client = &l->config->clients[i], *before = NULL;
+	const struct client_config *client = &l->config->clients[rule];
 
-	for (size_t j = 0; j < client->address_count; j++)
-		if (!is_covered(l->config, i, &client->addresses[j], &before))
+	for (size_t i = 0; i < client->address_count; i++)
+		if (!is_covered(l->config, rule, &client->addresses[i]))
 			return;
-	warn(l, client->place, "this rule of clients is never reached: the one at %s:%d takes %s", before->place.file,
-	     before->place.line, client->address_count == 1 ? "all that it would" : "the last that it would");
+	warn(l, client->place,
+	     "this rule of clients is never reached: those before it take all that it would");
 }
 
-/* Lenient sessions let mail that is passed on hide a second message in a first one, so not everybody may have them. */
+/* What lenient clients pass on can hide a second message in a first one, so not everybody may be lenient. */
+static bool check_lenient_client(struct lint *l, const struct client_config *client)
+{
+	for (size_t i = 0; i < client->address_count; i++)
+		if (client->addresses[i].bits == 0)
+			return fail_at(l, client->place,
+				       "bare_newline: \"lenient\" may not hold for all addresses there are");
+	warn(l, client->place,
+	     "bare_newline: with \"lenient\", SMTP smuggling is possible from these clients");
+	return true;
+}
+
 static bool check_clients(struct lint *l)
 {
 	const struct config *config = l->config;
 
 	for (size_t i = 0; i < config->client_count; i++) {
-		const struct client_config *client = &config->clients[i];
-		bool is_lenient = client->bare_newline == CONFIG_BARE_NEWLINE_LENIENT;
-
-		for (size_t j = 0; is_lenient && j < client->address_count; j++)
-			if (client->addresses[j].bits == 0)
-				return fail_at(l, client->place,
-					       "bare_newline: \"lenient\" may not hold for all addresses there are");
-		if (is_lenient)
-			warn(l, client->place, "bare_newline: \"lenient\" lets these clients smuggle messages in");
+		if (config->clients[i].bare_newline == CONFIG_BARE_NEWLINE_LENIENT &&
+		    !check_lenient_client(l, &config->clients[i]))
+			return false;
 		check_client_order(l, i);
 	}
 	return true;
@@ -280,16 +282,17 @@ static void check_lenient(struct lint *l)
 {
 	static const char text[] = "lenient: commands are taken that RFC 5321 forbids";
 	const struct config *config = l->config;
-	struct config_place top = key_place(config, "lenient");
+	const size_t row = (size_t)(option_find(OPTION_GROUP_TOP, "lenient") - option_table);
+	const struct config_place *top = &config->places[row];
 
 	if (config->session.lenient)
-		warn(l, top, text);
+		warn(l, *top, text);
 	for (size_t i = 0; i < config->listener_count; i++) {
-		const struct listener_config *listener = &config->listeners[i];
-		struct config_place place = listener->places[option_find(OPTION_GROUP_TOP, "lenient") - option_table];
+		const struct config_place *place = &config->listeners[i].places[row];
+		bool is_own = place->file != top->file || place->line != top->line;
 
-		if (listener->session.lenient && (place.file != top.file || place.line != top.line))
-			warn(l, place, text);
+		if (config->listeners[i].session.lenient && is_own)
+			warn(l, *place, text);
 	}
 }
 

@@ -108,9 +108,9 @@ static void format_type(const struct option *o, char *text, size_t size)
 	if (o->words)
 		format_words(o->words, text, size);
 	else if (o->type == OPTION_U32 || o->type == OPTION_U64)
-		snprintf(text, size, "%s from %s to %s%s%s", type_words(o), unit_format(o->unit, o->min, least),
-			 unit_format(o->unit, o->max, most), o->may_be_unlimited ? ", or \"unlimited\"" : "",
-			 o->zero_means ? ", or 0" : "");
+		snprintf(text, size, "%s from %s to %s%s%s", type_words(o),
+			 unit_format(o->unit, o->min, least), unit_format(o->unit, o->max, most),
+			 o->may_be_unlimited ? ", or \"unlimited\"" : "", o->zero_means ? ", or 0" : "");
 	else
 		snprintf(text, size, "%s", type_words(o));
 }

@@ -11,7 +11,8 @@
 
 enum { MAILDIR_ONLY = 1u << BACKEND_MAILDIR, ANY_BACKEND = MAILDIR_ONLY | 1u << BACKEND_NULL };
 
-#define GLOBAL_FIELD(name, field) .key = #name, .scope = OPTION_GLOBAL, .offset = offsetof(struct config, field)
+#define GLOBAL_FIELD(name, field) \
+	.key = #name, .scope = OPTION_GLOBAL, .offset = offsetof(struct config, field)
 #define GLOBAL(name) GLOBAL_FIELD(name, name)
 #define SESSION(name, field) \
 	.key = #name, .scope = OPTION_SESSION, .offset = offsetof(struct session_config, field)
@@ -22,7 +23,8 @@ enum { MAILDIR_ONLY = 1u << BACKEND_MAILDIR, ANY_BACKEND = MAILDIR_ONLY | 1u << 
 	.key = #name, .scope = OPTION_BACKEND, .backend_types = MAILDIR_ONLY, \
 	.offset = offsetof(struct backend_config, field)
 #define ROUTE(name) .key = #name, .scope = OPTION_ROUTE, .offset = offsetof(struct route_config, name)
-#define CLIENT(name, field) .key = #name, .scope = OPTION_CLIENT, .offset = offsetof(struct client_config, field)
+#define CLIENT(name, field) \
+	.key = #name, .scope = OPTION_CLIENT, .offset = offsetof(struct client_config, field)
 #define COUNT(least, most) .type = OPTION_U32, .unit = UNIT_COUNT, .min = (least), .max = (most)
 #define OCTETS(least, most) .type = OPTION_U64, .unit = UNIT_OCTETS, .min = (least), .max = (most)
 #define OCTETS32(least, most) .type = OPTION_U32, .unit = UNIT_OCTETS, .min = (least), .max = (most)
@@ -42,10 +44,10 @@ static const struct option_word log_formats[] = {
 
 /* RFC 5424 6.2.1, with the names of syslog(3), which has none for 12 to 15. */
 static const struct option_word syslog_facilities[] = {
-	{ "kern", 0 },    { "user", 1 },    { "mail", 2 },    { "daemon", 3 },  { "auth", 4 },
-	{ "syslog", 5 },  { "lpr", 6 },     { "news", 7 },    { "uucp", 8 },    { "cron", 9 },
-	{ "authpriv", 10 }, { "ftp", 11 },  { "local0", 16 }, { "local1", 17 }, { "local2", 18 },
-	{ "local3", 19 }, { "local4", 20 }, { "local5", 21 }, { "local6", 22 }, { "local7", 23 },
+	{ "kern", 0 },      { "user", 1 },    { "mail", 2 },    { "daemon", 3 },  { "auth", 4 },
+	{ "syslog", 5 },    { "lpr", 6 },     { "news", 7 },    { "uucp", 8 },    { "cron", 9 },
+	{ "authpriv", 10 }, { "ftp", 11 },    { "local0", 16 }, { "local1", 17 }, { "local2", 18 },
+	{ "local3", 19 },   { "local4", 20 }, { "local5", 21 }, { "local6", 22 }, { "local7", 23 },
 	{ NULL, 0 },
 };
 
@@ -54,17 +56,23 @@ static const struct option_word backend_types[] = {
 };
 
 static const struct option_word bare_newlines[] = {
-	{ "auto", CONFIG_BARE_NEWLINE_AUTO }, { "reject", CONFIG_BARE_NEWLINE_REJECT }, { NULL, 0 },
+	{ "auto", CONFIG_BARE_NEWLINE_AUTO },
+	{ "reject", CONFIG_BARE_NEWLINE_REJECT },
+	{ NULL, 0 },
 };
 
 static const struct option_word bare_newlines_of_clients[] = {
-	{ "auto", CONFIG_BARE_NEWLINE_AUTO }, { "reject", CONFIG_BARE_NEWLINE_REJECT },
-	{ "lenient", CONFIG_BARE_NEWLINE_LENIENT }, { NULL, 0 },
+	{ "auto", CONFIG_BARE_NEWLINE_AUTO },
+	{ "reject", CONFIG_BARE_NEWLINE_REJECT },
+	{ "lenient", CONFIG_BARE_NEWLINE_LENIENT },
+	{ NULL, 0 },
 };
 
 static const struct option_word quota_replies[] = { { "temporary", false }, { "permanent", true }, { NULL, 0 } };
 
-static const struct option_word unknown_parameters[] = { { "ignore", false }, { "reject", true }, { NULL, 0 } };
+static const struct option_word unknown_parameters[] = {
+	{ "ignore", false }, { "reject", true }, { NULL, 0 },
+};
 
 /* In the order of the manual. Rows of session keys come before the groups, which start from them. */
 const struct option option_table[] = {
@@ -101,11 +109,11 @@ const struct option option_table[] = {
 	  .help = "A message with more octets than this goes to spool_dir while it is being received, and "
 		  "only its end is kept in memory." },
 	{ GLOBAL(spool_dir), .type = OPTION_PATH, .default_text = "/var/tmp",
-	  .help = "The directory for messages that do not stay in memory. The daemon's user must be able to make "
-		  "files in it. They have no names, so that none is ever left over." },
+	  .help = "The directory for messages that do not stay in memory. The daemon's user must be able "
+		  "to make files in it. They have no names, so that none is ever left over." },
 	{ GLOBAL(spool_reserve), OCTETS(KI, TI), .default_text = "100M",
-	  .help = "Free space that is left alone on the file system of spool_dir. A message that does not find "
-		  "room beside it is put off with 452, at MAIL already if its size is declared." },
+	  .help = "Free space that is left alone on the file system of spool_dir. A message that does not "
+		  "find room beside it is put off with 452, at MAIL already if its size is declared." },
 	{ GLOBAL(disk_threads), COUNT(1, 256), .default_text = "16",
 	  .help = "Threads that write and sync message files. More of them let more messages wait for the "
 		  "disk at the same time, which is what makes it fast." },
@@ -113,8 +121,8 @@ const struct option option_table[] = {
 	  .help = "Connections that the kernel keeps waiting for each listener until they are accepted. "
 		  "The kernel has a limit of its own, net.core.somaxconn." },
 	{ GLOBAL(log_level), WORD(log_levels), .is_reloadable = true, .default_text = "info",
-	  .help = "How much is logged, each with all before it. The usual lines for sessions and messages are "
-		  "\"info\"." },
+	  .help = "How much is logged, each with all before it. The usual lines for sessions and messages "
+		  "are \"info\"." },
 	{ GLOBAL(log_format), WORD(log_formats), .is_reloadable = true, .default_text = "text",
 	  .help = "How lines of the log look on standard error: words with key=value pairs, or a JSON object "
 		  "each." },
@@ -123,8 +131,10 @@ const struct option option_table[] = {
 	{ GLOBAL(syslog_facility), WORD(syslog_facilities), .is_reloadable = true, .default_text = "mail",
 	  .help = "The facility under which syslog gets them." },
 	{ GLOBAL(syslog_tag), .type = OPTION_TAG, .is_reloadable = true, .default_text = "smtpfrontd",
-	  .help = "The name of the program that syslog gets: letters, digits and any of \"-._/\", 32 at most." },
-	{ GLOBAL_FIELD(slow_step, slow_step_s), SECONDS(1, 3600), .is_reloadable = true, .default_text = "5s",
+	  .help = "The name of the program that syslog gets: letters, digits and any of \"-._/\", 32 at "
+		  "most." },
+	{ GLOBAL_FIELD(slow_step, slow_step_s), SECONDS(1, 3600), .is_reloadable = true,
+	  .default_text = "5s",
 	  .help = "A step of a session, such as a delivery, that takes longer is logged as slow." },
 
 	{ SESSION(smtpgreeting, smtpgreeting), .type = OPTION_GREETING, .is_reloadable = true,
@@ -174,19 +184,21 @@ const struct option option_table[] = {
 
 	{ SESSION(min_data_rate, min_data_rate), .type = OPTION_U32, .unit = UNIT_OCTETS, .min = 1,
 	  .max = 1024 * MI, .zero_means = "any rate will do", .is_reloadable = true, .default_text = "100",
-	  .help = "Octets a second that a client must send of a message, on the average of a while. One that "
-		  "is slower is told 421 and the connection is closed." },
+	  .help = "Octets a second that a client must send of a message, on the average of a minute, or of "
+		  "timeout where that is shorter. One that is slower is told 421 and the connection is "
+		  "closed." },
 	{ SESSION(greeting_delay, greeting_delay_s), SECONDS(1, 60), .zero_means = "there is no delay",
 	  .is_reloadable = true, .default_text = "0",
 	  .help = "How long the greeting is held back. A client that does not wait for it, as programs that "
 		  "send spam often do, is told 554 and the connection is closed." },
-	{ SESSION(bare_newline, bare_newline), WORD(bare_newlines), .is_reloadable = true, .default_text = "auto",
-	  .help = "Lines that end in LF without CR. \"auto\" takes them as the first line of a session ends, "
-		  "and never lets both kinds end a message. \"reject\" refuses sessions and messages that have "
-		  "them." },
+	{ SESSION(bare_newline, bare_newline), WORD(bare_newlines), .is_reloadable = true,
+	  .default_text = "auto",
+	  .help = "Lines that end in LF without CR. \"auto\" takes them as the first line of a session "
+		  "ends, and never lets both kinds end a message. \"reject\" refuses sessions and messages "
+		  "that have them." },
 	{ SESSION(lenient, lenient), BOOL, .is_reloadable = true, .default_text = "false",
-	  .help = "Take commands as mailfront does: MAIL without HELO or within a transaction, HELO without a "
-		  "name, arguments where none belong, addresses without angle brackets." },
+	  .help = "Take commands as mailfront does: MAIL without HELO or within a transaction, HELO "
+		  "without a name, arguments where none belong, addresses without angle brackets." },
 	{ SESSION(unknown_parameters, rejects_unknown_parameters), BOOL, .words = unknown_parameters,
 	  .is_reloadable = true, .default_text = "ignore",
 	  .help = "Parameters of MAIL and RCPT that belong to no extension we offer. \"reject\" answers 555, "
@@ -206,8 +218,8 @@ const struct option option_table[] = {
 
 	{ GLOBAL(clients), .type = OPTION_CLIENTS, .default_words = "no rules",
 	  .example = "( { address = \"192.0.2.0/24\"; bare_newline = \"lenient\"; } )",
-	  .help = "Rules for clients by their address. The first whose addresses hold the client's counts, on "
-		  "all listeners." },
+	  .help = "Rules for clients by their address. The first whose addresses hold the client's counts, "
+		  "on all listeners." },
 
 	{ LISTENER(listen), .type = OPTION_SOCKET, .is_required = true, .example = "\"[::]:25\"",
 	  .help = "Address and port, such as \"192.0.2.1:25\", \"[2001:db8::1]:25\" or \"*:25\". With "
@@ -227,18 +239,19 @@ const struct option option_table[] = {
 		  "directories that would grow too big, and %% a percent sign." },
 	{ MAILDIR(recipient_delimiter, recipient_delimiter), .type = OPTION_DELIMITERS,
 	  .default_words = "none", .example = "\"+\"",
-	  .help = "Any of these characters ends the name of the mailbox in a local part, so that anna+lists means "
-		  "anna. A mailbox whose name is the whole local part goes first." },
+	  .help = "Any of these characters ends the name of the mailbox in a local part, so that "
+		  "anna+lists means anna. A mailbox whose name is the whole local part goes first." },
 	{ MAILDIR(detail_folders, detail_folders), BOOL, .default_text = "false",
-	  .help = "Deliver mail for anna+lists into the folder .lists of anna's Maildir (Maildir++) if there is "
-		  "such a folder, which is never made. The name must be the same, in its case of letters too." },
+	  .help = "Deliver mail for anna+lists into the folder .lists of anna's Maildir (Maildir++) if "
+		  "there is such a folder, which is never made. The name must be the same, in its case of "
+		  "letters too." },
 	{ MAILDIR(catch_all, catch_all), .type = OPTION_MAILBOX,
 	  .default_words = "none, so they are refused", .example = "\"anna\"",
-	  .help = "The mailbox that takes mail for recipients who have none: a local part, which stands for that "
-		  "mailbox in the domain of the recipient, or an address." },
+	  .help = "The mailbox that takes mail for recipients who have none: a local part, which stands "
+		  "for that mailbox in the domain of the recipient, or an address." },
 	{ MAILDIR(create, create), BOOL, .default_text = "false",
-	  .help = "Make the directories of the mailboxes that are listed in mailboxes when the first message for "
-		  "them arrives. Others are never made." },
+	  .help = "Make the directories of the mailboxes that are listed in mailboxes when the first "
+		  "message for them arrives. Others are never made." },
 	{ MAILDIR(mailboxes, mailboxes), .type = OPTION_MAILBOXES,
 	  .default_words = "none", .example = "( \"anna\", \"ben@example.org\" )",
 	  .help = "The mailboxes that create is for: local parts, which stand for a mailbox in each domain, "
@@ -251,8 +264,8 @@ const struct option option_table[] = {
 	  .help = "The messages in a mailbox, counted as for quota." },
 	{ MAILDIR(quota_reply, is_quota_permanent), .type = OPTION_BOOL, .words = quota_replies,
 	  .default_text = "temporary",
-	  .help = "What is said to a recipient whose mailbox is full: 452, and the client tries again for some "
-		  "days, or 552, and the sender learns it at once." },
+	  .help = "What is said to a recipient whose mailbox is full: 452, and the client tries again for "
+		  "some days, or 552, and the sender learns it at once." },
 
 	{ ROUTE(domain), .type = OPTION_DOMAIN, .default_words = "any domain", .example = "\"example.org\"",
 	  .help = "The domain of the recipients that this route is for." },
@@ -264,9 +277,10 @@ const struct option option_table[] = {
 	  .help = "The clients that this rule is for: addresses and networks, in a list, or just one." },
 	{ CLIENT(bare_newline, bare_newline), WORD(bare_newlines_of_clients),
 	  .default_words = "that of the listener", .example = "\"lenient\"",
-	  .help = "As for a session. \"lenient\" lets every mixture of LF and CRLF end a message, as mailfront "
-		  "does. Whoever relays mail of others through such a client can hide a second message in a "
-		  "first one (SMTP smuggling), so this is for devices that cannot do better." },
+	  .help = "As for a session. \"lenient\" lets every mixture of LF and CRLF end a message, as "
+		  "mailfront does. Whoever relays mail of others through such a client can hide a second "
+		  "message in a first one (SMTP smuggling), so this is for devices that cannot do "
+		  "better." },
 };
 
 const size_t option_table_len = sizeof(option_table) / sizeof(*option_table);

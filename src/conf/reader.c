@@ -89,7 +89,7 @@ static bool check_keys(struct reader *r, const config_setting_t *group, enum opt
 	return true;
 }
 
-/* Fill the fields of one scope from a group, and note where each stands. Those not given are left as they are. */
+/* Fill the fields of one scope that are given in a group, and note where each stands. */
 static bool read_fields(struct reader *r, const config_setting_t *group, enum option_scope scope, void *base,
 			struct config_place *places)
 {

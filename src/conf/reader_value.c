@@ -161,7 +161,8 @@ static bool read_prefix(struct reader *r, const struct option *o, const config_s
 
 	if (!text)
 		return false;
-	return addr_parse_prefix(prefix, span_str(text), &err) || reader_fail(r, s, "%s: %s", o->key, err.text);
+	return addr_parse_prefix(prefix, span_str(text), &err) ||
+	       reader_fail(r, s, "%s: %s", o->key, err.text);
 }
 
 /* A list, or one alone. */
@@ -179,9 +180,8 @@ static bool read_prefixes(struct reader *r, const struct option *o, const config
 	if (!prefixes)
 		return reader_fail_memory(r);
 	for (int i = 0; i < count; i++) {
-		const config_setting_t *element = reader_is_list(s) ? config_setting_get_elem(s, (unsigned)i) : s;
-
-		if (!read_prefix(r, o, element, &prefixes[i]))
+		if (!read_prefix(r, o, reader_is_list(s) ? config_setting_get_elem(s, (unsigned)i) : s,
+				 &prefixes[i]))
 			return false;
 	}
 	client->addresses = prefixes;
@@ -244,7 +244,8 @@ static bool read_number(struct reader *r, const struct option *o, const config_s
 }
 
 /* NULL: no such word, and *best is the one that is nearest, or NULL. */
-static const struct option_word *find_word(const struct option_word *words, const char *text, const char **best)
+static const struct option_word *find_word(const struct option_word *words, const char *text,
+					   const char **best)
 {
 	struct suggest suggest;
 

@@ -172,7 +172,8 @@ static bool check_tls(struct seed *seed)
 		if (!get(seed, tls_variables[i], &value))
 			return false;
 		if (value)
-			return err_set(seed->err, "$%s: is set, but there is no TLS in this version", tls_variables[i]);
+			return err_set(seed->err, "$%s: is set, but there is no TLS in this version",
+				       tls_variables[i]);
 	}
 	return true;
 }

@@ -16,8 +16,8 @@
  * seed_variable() tells which it was. Notes in the configuration the variables
  * that nothing takes over. False: err names the variable.
  */
-MUST_CHECK bool seed_read(struct config *config, const struct environment *environment, config_setting_t *group,
-			  struct err *err);
+MUST_CHECK bool seed_read(struct config *config, const struct environment *environment,
+			  config_setting_t *group, struct err *err);
 
 /* "$TIMEOUT", as long as the configuration lives; NULL: the setting stands in a file. */
 const char *seed_variable(const config_setting_t *setting);
