@@ -1,4 +1,5 @@
 /* conf/option: what holds for every row of the table, and finding rows. */
+#include "base/log.h"
 #include "conf/option.h"
 #include "unit.h"
 
@@ -13,7 +14,7 @@ START_TEST(every_row_is_complete)
 		const struct option *o = &option_table[i];
 		size_t help = strlen(o->help);
 
-		ck_assert_msg(o->key[0] && strspn(o->key, "abcdefghijklmnopqrstuvwxyz_") == strlen(o->key),
+		ck_assert_msg(o->key[0] && strspn(o->key, "abcdefghijklmnopqrstuvwxyz_0123456789") == strlen(o->key),
 			      "%s", o->key);
 		ck_assert_msg(help > 10 && o->help[help - 1] == '.', "%s: help is no sentence", o->key);
 		ck_assert_msg(o->default_text || o->default_words || o->is_required, "%s: without it, what?",
@@ -40,11 +41,73 @@ START_TEST(numbers_have_a_range_and_a_default_in_it)
 		ck_assert_msg(o->type == OPTION_U64 || o->max <= UINT32_MAX, "%s: does not fit its field",
 			      o->key);
 		ck_assert_ptr_nonnull(o->default_text);
+		ck_assert_msg(!(o->may_be_unlimited && o->zero_means), "%s: 0 or \"unlimited\"?", o->key);
 		if (o->may_be_unlimited && strcmp(o->default_text, "unlimited") == 0)
+			continue;
+		if (o->zero_means && strcmp(o->default_text, "0") == 0)
 			continue;
 		ck_assert_msg(unit_parse(o->unit, span_str(o->default_text), &value), "%s", o->key);
 		ck_assert_msg(value >= o->min && value <= o->max, "%s: default out of range", o->key);
 	}
+}
+END_TEST
+
+static bool has_word(const struct option *o, const char *word)
+{
+	for (const struct option_word *w = o->words; w->word; w++)
+		if (strcmp(w->word, word) == 0)
+			return true;
+	return false;
+}
+
+START_TEST(words_differ_and_the_default_is_one_of_them)
+{
+	for (size_t i = 0; i < option_table_len; i++) {
+		const struct option *o = &option_table[i];
+
+		ck_assert_msg((o->type == OPTION_WORD) <= (o->words != NULL), "%s: no words", o->key);
+		ck_assert_msg(!o->words || o->type == OPTION_WORD || o->type == OPTION_BOOL, "%s: words?", o->key);
+		if (!o->words && o->type == OPTION_BOOL)
+			ck_assert_msg(strcmp(o->default_text, "true") == 0 || strcmp(o->default_text, "false") == 0,
+				      "%s", o->key);
+		if (!o->words)
+			continue;
+		ck_assert_msg(!o->default_text || has_word(o, o->default_text), "%s", o->key);
+		for (const struct option_word *a = o->words; a->word; a++) {
+			ck_assert_msg(a->word[0] && (o->type == OPTION_WORD || a->value <= 1), "%s", o->key);
+			ck_assert_pstr_eq(option_word_of(o, a->value), a->word);
+			for (const struct option_word *b = a + 1; b->word; b++)
+				ck_assert_msg(strcmp(a->word, b->word) != 0 && a->value != b->value, "%s: %s",
+					      o->key, a->word);
+		}
+	}
+}
+END_TEST
+
+START_TEST(the_words_for_levels_are_those_of_the_log)
+{
+	const struct option *o = option_find(OPTION_GROUP_TOP, "log_level");
+
+	for (enum log_level level = 0; level < LOG_LEVELS; level++)
+		ck_assert_pstr_eq(option_word_of(o, level), log_level_name(level));
+	ck_assert_ptr_null(o->words[LOG_LEVELS].word);
+}
+END_TEST
+
+/* RFC 5424 6.2.1 */
+static const struct {
+	const char *word;
+	unsigned value;
+} facilities[] = {
+	{ "kern", 0 }, { "mail", 2 }, { "daemon", 3 }, { "cron", 9 }, { "authpriv", 10 }, { "ftp", 11 },
+	{ "local0", 16 }, { "local7", 23 },
+};
+
+START_TEST(facilities_have_the_numbers_of_syslog)
+{
+	const struct option *o = option_find(OPTION_GROUP_TOP, "syslog_facility");
+
+	ck_assert_pstr_eq(option_word_of(o, facilities[_i].value), facilities[_i].word);
 }
 END_TEST
 
@@ -67,6 +130,8 @@ static const struct {
 	{ OPTION_GROUP_TOP, "Timeout", false },        { OPTION_GROUP_LISTENERS, "listen", true },
 	{ OPTION_GROUP_LISTENERS, "timeout", true },   { OPTION_GROUP_LISTENERS, "hostname", false },
 	{ OPTION_GROUP_BACKENDS, "path", true },       { OPTION_GROUP_BACKENDS, "timeout", false },
+	{ OPTION_GROUP_CLIENTS, "address", true },     { OPTION_GROUP_CLIENTS, "lenient", false },
+	{ OPTION_GROUP_LISTENERS, "reuse_port", true }, { OPTION_GROUP_TOP, "reuse_port", false },
 	{ OPTION_GROUP_ROUTES, "backend", true },      { OPTION_GROUP_ROUTES, "path", false },
 };
 
@@ -93,6 +158,12 @@ static const struct {
 	{ "max_sessions", "1000", NULL },
 	{ "max_sessions_per_client", "100", NULL },
 	{ "log_level", "info", NULL },
+	{ "bare_newline", "auto", NULL },
+	{ "lenient", "false", NULL },
+	{ "unknown_parameters", "ignore", NULL },
+	{ "greeting_delay", "0", NULL },
+	{ "client_prefix_ipv4", "32", NULL },
+	{ "client_prefix_ipv6", "64", NULL },
 };
 
 START_TEST(settings_of_the_seed_have_its_names_and_defaults)
@@ -113,6 +184,11 @@ START_TEST(suggestions_stay_in_the_group)
 	ck_assert_ptr_null(option_suggest(OPTION_GROUP_ROUTES, "timeuot"));
 	ck_assert_pstr_eq(option_find_elsewhere("path"), "backends");
 	ck_assert_ptr_null(option_find_elsewhere("pth"));
+	ck_assert_pstr_eq(option_find_elsewhere("address"), "clients");
+	ck_assert_pstr_eq(option_find_word_elsewhere(option_find(OPTION_GROUP_TOP, "bare_newline"), "lenient"),
+			  "clients");
+	ck_assert_ptr_null(option_find_word_elsewhere(option_find(OPTION_GROUP_TOP, "bare_newline"), "lax"));
+	ck_assert_ptr_null(option_find_word_elsewhere(option_find(OPTION_GROUP_TOP, "log_level"), "info"));
 }
 END_TEST
 
@@ -123,6 +199,9 @@ int main(void)
 
 	tcase_add_test(tcase, every_row_is_complete);
 	tcase_add_test(tcase, numbers_have_a_range_and_a_default_in_it);
+	tcase_add_test(tcase, words_differ_and_the_default_is_one_of_them);
+	tcase_add_test(tcase, the_words_for_levels_are_those_of_the_log);
+	ADD_ROWS(tcase, facilities_have_the_numbers_of_syslog, facilities);
 	tcase_add_test(tcase, no_key_stands_twice_in_a_group);
 	ADD_ROWS(tcase, keys_are_found_in_their_groups_only, keys);
 	ADD_ROWS(tcase, settings_of_the_seed_have_its_names_and_defaults, defaults);
