@@ -24,6 +24,7 @@ enum tls_client_verify {
 struct tls_pair {
 	const char *certfile; /* PEM, the chain behind the certificate */
 	const char *keyfile;  /* PEM; NULL: in certfile */
+	const char *setting;  /* a constant that names them in messages; NULL: tls_certfile and tls_keyfile */
 };
 
 struct tls_options {
@@ -37,6 +38,7 @@ struct tls_options {
 	const char *client_ca;    /* PEM file; NULL: none */
 	enum tls_client_verify client_verify;
 	const char *session_scope; /* sessions and tickets of one scope are unknown to another: the listener's address */
+	bool is_quiet;            /* nothing goes to the log: another context has told about the same files */
 };
 
 struct tls_context;
@@ -49,7 +51,10 @@ void tls_context_put(struct tls_context **context);
 /* The ticket keys of an older context of the same scope stay valid in the new one. Before it is used. */
 void tls_context_inherit(struct tls_context *context, const struct tls_context *older);
 
-/* Have the files that it was made from changed since (name, size, time, inode)? A few stat() calls. */
+/* A number that changes with the files (name, size, time, inode) that a context would be made from. A few stat() calls. */
+uint64_t tls_options_state(const struct tls_options *options);
+
+/* Have the files that it was made from changed since? */
 bool tls_context_is_stale(const struct tls_context *context);
 
 /* Seconds since 1970 at which the first of its certificates expires. */
