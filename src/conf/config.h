@@ -116,6 +116,7 @@ struct config {
 	uint32_t max_sessions;
 	uint32_t max_sessions_per_client;
 	uint32_t max_sessions_per_minute; /* of one client; 0: unlimited */
+	uint32_t max_half_open_per_client; /* 0: unlimited */
 	uint32_t client_prefix_ipv4;      /* bits of an address that make a client */
 	uint32_t client_prefix_ipv6;
 	uint64_t spool_memory;    /* octets */

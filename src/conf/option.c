@@ -97,6 +97,11 @@ const struct option option_table[] = {
 	  .default_text = "unlimited",
 	  .help = "Sessions that one client may begin within a minute. One beyond that is told 421. The word "
 		  "\"unlimited\" takes the limit away." },
+	{ GLOBAL(max_half_open_per_client), COUNT(1, 1000000), .may_be_unlimited = true, .is_reloadable = true,
+	  .default_text = "unlimited",
+	  .help = "Sessions of one client that have not come to EHLO or HELO yet, or are in a TLS handshake. One beyond "
+		  "that is told 421, and 454 where it asks for STARTTLS. With \"unlimited\" only max_sessions_per_client "
+		  "bounds them." },
 	{ GLOBAL(client_prefix_ipv4), COUNT(8, 32), .default_text = "32",
 	  .help = "How many bits of an IPv4 address make a client: all addresses that begin with the same "
 		  "ones share its limits. With 32 each address is a client of its own." },

@@ -1,8 +1,10 @@
 #include "front/server.h"
 
+#include "backend/maildir_job.h"
 #include "front/session_shell.h"
 #include "net/fdlimit.h"
 #include "net/listener.h"
+#include "spool/disk.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +15,8 @@
 enum {
 	/* Jobs waiting for the disk; beyond it new ones are answered with 451. */
 	DISK_QUEUE_MAX = 4096,
-	/* Descriptors that a disk thread may hold, and those of the process itself. */
-	FDS_PER_DISK_THREAD = 72,
+	/* Descriptors of a session, its connection and its spool file, and those of the process itself. */
+	FDS_PER_SESSION = 2,
 	FDS_RESERVED = 64,
 	/* Commits that have not ended so long after a stop are left to their clients. */
 	STOP_DEADLINE_MS = 30 * 1000,
@@ -55,14 +57,20 @@ static void turn_away(const struct server_listener *l, int fd, const struct addr
 	close(fd);
 }
 
+static struct client_limits limits_of(const struct server *s)
+{
+	return (struct client_limits){
+		.sessions = s->config->max_sessions_per_client,
+		.sessions_per_minute = s->config->max_sessions_per_minute,
+		.half_open = s->config->max_half_open_per_client,
+	};
+}
+
 /* SMTP_REPLY_OK, or why the connection is turned away. */
 static enum smtp_reply_name admit(struct server *s, const struct addr *peer)
 {
 	struct addr_prefix client = client_of(s, peer);
-	const struct client_limits limits = {
-		.sessions = s->config->max_sessions_per_client,
-		.sessions_per_minute = s->config->max_sessions_per_minute,
-	};
+	const struct client_limits limits = limits_of(s);
 
 	if (s->session_count >= s->max_sessions)
 		return SMTP_REPLY_TOO_MANY_SESSIONS;
@@ -74,6 +82,8 @@ static enum smtp_reply_name admit(struct server *s, const struct addr *peer)
 		return SMTP_REPLY_TOO_MANY_SESSIONS_PER_CLIENT;
 	case CLIENT_CAME_TOO_OFTEN:
 		return SMTP_REPLY_TOO_MANY_SESSIONS_PER_MINUTE;
+	case CLIENT_HAS_TOO_MANY_HALF_OPEN:
+		return SMTP_REPLY_TOO_MANY_HALF_OPEN;
 	case CLIENT_NO_MEMORY:
 		break;
 	}
@@ -93,13 +103,30 @@ static void take_connection(void *owner, int fd, const struct addr *peer)
 	if (session_shell_start(l, fd, peer))
 		return;
 	log_text(LOG_LEVEL_WARNING, "trouble", "out of memory: a connection was closed at once");
-	server_session_gone(s, peer);
+	server_session_gone(s, peer, false);
 }
 
-void server_session_gone(struct server *s, const struct addr *client)
+void server_session_settled(struct server *s, const struct addr *client)
 {
 	struct addr_prefix prefix = client_of(s, client);
 
+	client_table_settle(s->clients, &prefix);
+}
+
+bool server_session_unsettled(struct server *s, const struct addr *client)
+{
+	struct addr_prefix prefix = client_of(s, client);
+	const struct client_limits limits = limits_of(s);
+
+	return client_table_unsettle(s->clients, &prefix, &limits);
+}
+
+void server_session_gone(struct server *s, const struct addr *client, bool is_settled)
+{
+	struct addr_prefix prefix = client_of(s, client);
+
+	if (!is_settled)
+		client_table_settle(s->clients, &prefix);
 	client_table_leave(s->clients, &prefix, loop_now_ms(s->loop));
 	s->session_count--;
 	if (s->is_stopping && s->session_count == 0)
@@ -127,6 +154,16 @@ static struct backend *new_backend(struct server *s, const struct backend_config
 		.name = b->name,
 		.path = b->path,
 		.hostname = s->config->hostname,
+		.postmaster = s->config->postmaster,
+		.recipient_delimiter = b->recipient_delimiter,
+		.detail_folders = b->detail_folders,
+		.catch_all = b->catch_all,
+		.creates = b->create,
+		.mailboxes = b->mailboxes,
+		.mailbox_count = b->mailbox_count,
+		.quota_octets = b->quota,
+		.quota_messages = b->quota_messages,
+		.is_quota_permanent = b->is_quota_permanent,
 		.disk = s->disk,
 		.loop = s->loop,
 	};
@@ -138,6 +175,18 @@ static struct backend *new_backend(struct server *s, const struct backend_config
 		return backend_null_new(b->name, s->loop, err);
 	}
 	BUG_ON(true);
+}
+
+static bool build_spool(struct server *s, struct err *err)
+{
+	const struct config *config = s->config;
+
+	s->spool_budget = (struct spool_budget){
+		.max_bytes = config->spool_memory,
+		.threshold_octets = config->spool_threshold,
+		.disk = spool_disk_new(config->spool_dir, config->spool_reserve, s->disk, err),
+	};
+	return s->spool_budget.disk != NULL;
 }
 
 static bool build_backends(struct server *s, struct err *err)
@@ -277,22 +326,37 @@ static bool build_listeners(struct server *s, struct err *err)
 	return true;
 }
 
-/* Set what may be open at the same time against the limit of descriptors, and say so where it does not reach. */
+static uint32_t from_one_to(uint64_t value, uint32_t most)
+{
+	return value == 0 ? 1 : value < most ? (uint32_t)value : most;
+}
+
+/*
+ * Set what may be open at the same time against the limit of descriptors, and say
+ * so where it does not reach: a connection and a spool file for each session, and
+ * what the deliveries need. Then sessions and disk threads share what there is.
+ */
 static void fit_descriptors(struct server *s)
 {
-	uint64_t others = FDS_RESERVED + s->config->listener_count +
-			  (uint64_t)s->config->disk_threads * FDS_PER_DISK_THREAD;
-	uint64_t wanted = others + s->config->max_sessions;
-	uint64_t got = fdlimit_raise(wanted);
+	const struct config *config = s->config;
+	uint64_t reserved = FDS_RESERVED + config->listener_count;
+	uint64_t wanted = reserved + (uint64_t)config->disk_threads * MAILDIR_DELIVERY_FDS +
+			  (uint64_t)config->max_sessions * FDS_PER_SESSION;
+	uint64_t got = fdlimit_raise(wanted), left = got > reserved ? got - reserved : 0, for_threads;
 
-	s->max_sessions = s->config->max_sessions;
+	s->max_sessions = config->max_sessions;
+	s->disk_threads = config->disk_threads;
 	if (got >= wanted)
 		return;
-	s->max_sessions = got > others ? (uint32_t)(got - others) : 1;
+	s->disk_threads = from_one_to(left / 2 / MAILDIR_DELIVERY_FDS, config->disk_threads);
+	for_threads = (uint64_t)s->disk_threads * MAILDIR_DELIVERY_FDS;
+	left = left > for_threads ? left - for_threads : 0;
+	s->max_sessions = from_one_to(left / FDS_PER_SESSION, config->max_sessions);
 	log_text(LOG_LEVEL_WARNING, "trouble",
-		 "the limit of open descriptors is %llu where %llu are wanted: at most %u of max_sessions = %u sessions",
+		 "the limit of open descriptors is %llu where %llu are wanted: at most %u of max_sessions = %u sessions "
+		 "and %u of disk_threads = %u threads",
 		 (unsigned long long)got, (unsigned long long)wanted, (unsigned)s->max_sessions,
-		 (unsigned)s->config->max_sessions);
+		 (unsigned)config->max_sessions, (unsigned)s->disk_threads, (unsigned)config->disk_threads);
 }
 
 static bool build_parts(struct server *s, struct err *err)
@@ -302,8 +366,8 @@ static bool build_parts(struct server *s, struct err *err)
 		return err_set(err, "out of memory");
 	if (getrandom(&s->next_session, sizeof(s->next_session), 0) < 0)
 		return err_set_errno(err, "getrandom");
-	s->disk = pool_new(s->loop, "disk", s->config->disk_threads, DISK_QUEUE_MAX, err);
-	return s->disk && build_backends(s, err) && build_policies(s, err) && build_listeners(s, err);
+	s->disk = pool_new(s->loop, "disk", s->disk_threads, DISK_QUEUE_MAX, err);
+	return s->disk && build_spool(s, err) && build_backends(s, err) && build_policies(s, err) && build_listeners(s, err);
 }
 
 struct server *server_new(struct loop *loop, struct config *config, struct err *err)
@@ -316,7 +380,6 @@ struct server *server_new(struct loop *loop, struct config *config, struct err *
 	}
 	s->loop = loop;
 	s->config = config_get(config);
-	s->spool_budget.max_bytes = config->spool_memory;
 	list_init(&s->sessions);
 	policy_chain_init(&s->policies);
 	fit_descriptors(s);
@@ -386,6 +449,7 @@ void server_free(struct server **server)
 	while (!list_empty(&s->sessions))
 		session_shell_abandon(LIST_OWNER(s->sessions.next, struct session_shell, link));
 	pool_free(&s->disk);
+	spool_disk_free(&s->spool_budget.disk);
 	for (size_t i = 0; s->backends && i < s->config->backend_count; i++)
 		backend_free(&s->backends[i]);
 	free(s->backends);

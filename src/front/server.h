@@ -40,6 +40,7 @@ struct server {
 	struct client_table *clients;
 	uint32_t session_count;
 	uint32_t max_sessions; /* what the descriptors allow of the configured one */
+	uint32_t disk_threads; /* likewise */
 	uint64_t next_session; /* for ids */
 	bool is_stopping;
 	struct loop_timer stop_timer;
@@ -59,7 +60,12 @@ struct backend *server_route(const struct server *server, struct span domain);
 /* What a session of this client obeys. */
 const struct smtp_session_options *server_options_for(const struct server_listener *l, const struct addr *client);
 
-/* A session ended: called by the session itself. */
-void server_session_gone(struct server *server, const struct addr *client);
+/*
+ * Called by sessions: one has said HELO (settled); one begins a handshake (unsettled; false: its client has too many of
+ * those already); one ended, which was settled or not.
+ */
+void server_session_settled(struct server *server, const struct addr *client);
+MUST_CHECK bool server_session_unsettled(struct server *server, const struct addr *client);
+void server_session_gone(struct server *server, const struct addr *client, bool is_settled);
 
 #endif

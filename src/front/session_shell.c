@@ -117,7 +117,7 @@ static void end_session(struct session_shell *sh, const char *reason, int error,
 		conn_linger(&sh->conn);
 	list_remove(&sh->link);
 	loop_reap(server->loop, &sh->garbage, free_shell);
-	server_session_gone(server, &client);
+	server_session_gone(server, &client, sh->is_settled);
 }
 
 static void look_at_clocks(struct loop_timer *timer);
@@ -218,6 +218,30 @@ static enum turn start_handshake(struct session_shell *sh)
 	return TURN_WAITS;
 }
 
+static void settle(struct session_shell *sh)
+{
+	if (!sh->is_settled)
+		server_session_settled(sh->listener->server, conn_peer(sh->conn));
+	sh->is_settled = true;
+}
+
+/* Handshakes cost, so that one client may have only so many of them at a time. */
+static bool unsettle(struct session_shell *sh)
+{
+	if (sh->is_settled && !server_session_unsettled(sh->listener->server, conn_peer(sh->conn)))
+		return false;
+	sh->is_settled = false;
+	return true;
+}
+
+static void refuse_tls(struct session_shell *sh)
+{
+	const struct smtp_reply *reply = smtp_reply(SMTP_REPLY_TLS_UNAVAILABLE);
+
+	session_shell_log_refusal(sh, reply, "starttls", SPAN_LITERAL(""), "too many handshakes of this client");
+	smtp_session_verdict(sh->smtp, reply);
+}
+
 /*
  * RFC 3207 4.2, and what happens where it is not heeded: bytes that came behind
  * STARTTLS in plain text must never be taken for what came over TLS. They may be
@@ -228,6 +252,10 @@ static enum turn begin_starttls(struct session_shell *sh, bool has_unread)
 	if (has_unread || conn_has_unread(sh->conn)) {
 		end_session(sh, "starttls_injection", 0, CLOSE_NOW);
 		return TURN_ENDED;
+	}
+	if (!unsettle(sh)) {
+		refuse_tls(sh);
+		return TURN_GOES_ON;
 	}
 	smtp_session_verdict(sh->smtp, NULL);
 	sh->is_tls_due = true;
@@ -246,6 +274,8 @@ static enum turn decide(struct session_shell *sh, const struct smtp_event *event
 	if (verdict.is_pending)
 		return wait_for_op(sh);
 	smtp_session_verdict(sh->smtp, verdict.reply);
+	if (event->type == SMTP_EVENT_HELO && !verdict.reply)
+		settle(sh);
 	if (event->type == SMTP_EVENT_DATA) {
 		conn_set_read_max(sh->conn, LOOP_SCRATCH_SIZE);
 		start_rate(sh);

@@ -37,6 +37,7 @@ struct session_shell {
 	bool is_deciding;          /* an op runs; the peer owes nothing */
 	bool is_committing;        /* and it must not be cut */
 	bool is_greeting_late;     /* greeting_delay runs */
+	bool is_settled;           /* has said HELO, and shakes no hands */
 	bool is_tls_due;           /* 220 to STARTTLS is on its way; then the handshake */
 	bool is_handshaking;
 	bool is_tls;

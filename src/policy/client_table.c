@@ -17,6 +17,7 @@ struct client_entry {
 	struct list idle;       /* in client_table.idle while it has no sessions */
 	struct addr_prefix client;
 	uint32_t sessions;
+	uint32_t half_open;
 	uint32_t begun;         /* in the minute that began at minute_ms */
 	uint32_t begun_before;  /* in the minute before that */
 	uint64_t minute_ms;
@@ -194,7 +195,10 @@ enum client_verdict client_table_enter(struct client_table *t, const struct addr
 		return CLIENT_HAS_TOO_MANY;
 	if (limits->sessions_per_minute && begun_lately(e, now_ms) >= limits->sessions_per_minute)
 		return CLIENT_CAME_TOO_OFTEN;
+	if (limits->half_open && e->half_open >= limits->half_open)
+		return CLIENT_HAS_TOO_MANY_HALF_OPEN;
 	e->begun++;
+	e->half_open++;
 	if (e->sessions++ == 0) {
 		list_remove(&e->idle);
 		t->idle_count--;
@@ -202,11 +206,31 @@ enum client_verdict client_table_enter(struct client_table *t, const struct addr
 	return CLIENT_MAY_ENTER;
 }
 
-void client_table_leave(struct client_table *t, const struct addr_prefix *client, uint64_t now_ms)
+void client_table_settle(struct client_table *t, const struct addr_prefix *client)
+{
+	struct client_entry *e = *find(t, client);
+
+	BUG_ON(!e || e->half_open == 0);
+	e->half_open--;
+}
+
+bool client_table_unsettle(struct client_table *t, const struct addr_prefix *client,
+			   const struct client_limits *limits)
 {
 	struct client_entry *e = *find(t, client);
 
 	BUG_ON(!e || e->sessions == 0);
+	if (limits->half_open && e->half_open >= limits->half_open)
+		return false;
+	e->half_open++;
+	return true;
+}
+
+void client_table_leave(struct client_table *t, const struct addr_prefix *client, uint64_t now_ms)
+{
+	struct client_entry *e = *find(t, client);
+
+	BUG_ON(!e || e->sessions == 0 || e->half_open == e->sessions);
 	if (--e->sessions)
 		return;
 	e->idle_since_ms = now_ms;

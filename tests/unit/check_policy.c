@@ -117,6 +117,13 @@ static struct addr_prefix client(unsigned number)
 	return p;
 }
 
+/* A session that has said HELO ends. */
+static void leave(struct client_table *t, const struct addr_prefix *a, uint64_t now_ms)
+{
+	client_table_settle(t, a);
+	client_table_leave(t, a, now_ms);
+}
+
 START_TEST(a_client_has_no_more_sessions_than_allowed)
 {
 	struct client_table *t = client_table_new();
@@ -127,7 +134,7 @@ START_TEST(a_client_has_no_more_sessions_than_allowed)
 	ck_assert_int_eq(client_table_enter(t, &a, &limits, 0), CLIENT_MAY_ENTER);
 	ck_assert_int_eq(client_table_enter(t, &a, &limits, 0), CLIENT_HAS_TOO_MANY);
 	ck_assert_int_eq(client_table_enter(t, &b, &limits, 0), CLIENT_MAY_ENTER);
-	client_table_leave(t, &a, 1);
+	leave(t, &a, 1);
 	ck_assert_uint_eq(client_table_count(t, &a), 1);
 	ck_assert_int_eq(client_table_enter(t, &a, &limits, 1), CLIENT_MAY_ENTER);
 	client_table_free(&t);
@@ -142,7 +149,7 @@ START_TEST(a_client_comes_no_more_often_than_allowed)
 
 	for (unsigned i = 0; i < 3; i++) {
 		ck_assert_int_eq(client_table_enter(t, &a, &limits, 1000), CLIENT_MAY_ENTER);
-		client_table_leave(t, &a, 1000);
+		leave(t, &a, 1000);
 	}
 	ck_assert_int_eq(client_table_enter(t, &a, &limits, 60999), CLIENT_CAME_TOO_OFTEN);
 	/* A good third of the minute before has gone out of sight, and with it two of the three. */
@@ -150,6 +157,25 @@ START_TEST(a_client_comes_no_more_often_than_allowed)
 	ck_assert_int_eq(client_table_enter(t, &a, &limits, 61000 + 20001), CLIENT_MAY_ENTER);
 	ck_assert_int_eq(client_table_enter(t, &a, &limits, 61000 + 20002), CLIENT_CAME_TOO_OFTEN);
 	ck_assert_int_eq(client_table_enter(t, &a, &limits, 61000 + 120000), CLIENT_MAY_ENTER);
+	client_table_free(&t);
+}
+END_TEST
+
+START_TEST(a_client_has_no_more_half_open_sessions_than_allowed)
+{
+	struct client_table *t = client_table_new();
+	const struct client_limits limits = { .sessions = 10, .half_open = 2 };
+	struct addr_prefix a = client(1);
+
+	ck_assert_int_eq(client_table_enter(t, &a, &limits, 0), CLIENT_MAY_ENTER);
+	ck_assert_int_eq(client_table_enter(t, &a, &limits, 0), CLIENT_MAY_ENTER);
+	ck_assert_int_eq(client_table_enter(t, &a, &limits, 0), CLIENT_HAS_TOO_MANY_HALF_OPEN);
+	client_table_settle(t, &a);
+	ck_assert_int_eq(client_table_enter(t, &a, &limits, 0), CLIENT_MAY_ENTER);
+	ck_assert(!client_table_unsettle(t, &a, &limits));
+	client_table_settle(t, &a);
+	ck_assert(client_table_unsettle(t, &a, &limits));
+	ck_assert_uint_eq(client_table_count(t, &a), 3);
 	client_table_free(&t);
 }
 END_TEST
@@ -163,7 +189,7 @@ START_TEST(the_table_stays_bounded_whoever_comes)
 	for (unsigned i = 0; i < 3 * CLIENT_TABLE_IDLE_MAX; i++) {
 		a = client(i);
 		ck_assert_int_eq(client_table_enter(t, &a, &limits, i / 100), CLIENT_MAY_ENTER);
-		client_table_leave(t, &a, i / 100);
+		leave(t, &a, i / 100);
 		ck_assert_uint_le(client_table_entries(t), CLIENT_TABLE_IDLE_MAX + 1);
 	}
 	a = client(0);
@@ -205,6 +231,7 @@ int main(void)
 	ADD_ROWS(tcase, domains_accepts_ours_and_bare_postmaster_only, recipients);
 	tcase_add_test(tcase, a_client_has_no_more_sessions_than_allowed);
 	tcase_add_test(tcase, a_client_comes_no_more_often_than_allowed);
+	tcase_add_test(tcase, a_client_has_no_more_half_open_sessions_than_allowed);
 	tcase_add_test(tcase, the_table_stays_bounded_whoever_comes);
 	tcase_add_test(tcase, many_clients_at_a_time_are_told_apart);
 	return unit_main(suite);
