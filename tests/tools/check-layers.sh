@@ -1,8 +1,9 @@
 #!/bin/sh
 # Who may include whom. A layer includes itself and those to its left:
-#   base <- proto, conf, net <- auth, policy, spool, backend <- front <- main.c
+#   base <- idn <- proto, conf, net <- auth, policy, spool, backend <- front <- main.c
 # Siblings never see each other, except that policy and backend may see spool.
-# proto is pure, libconfig stays in conf, OpenSSL in net, libevent in net and main.c.
+# idn is for those who compare domains: conf, policy, backend, front. proto and net do without.
+# proto is pure, libidn2 stays in idn, libconfig in conf, OpenSSL in net, libevent in net and main.c.
 # Usage: check-layers.sh [source directory]; a line per violation, exit 1.
 set -eu
 
@@ -13,15 +14,16 @@ find "$src" -name '*.[ch]' | sort | xargs awk -v src="$src/" '
 BEGIN {
 	low = " base "
 	middle = " base proto conf net "
+	may["idn"] = low "idn "
 	may["base"] = low
 	may["proto"] = low "proto "
-	may["conf"] = low "conf "
+	may["conf"] = low "idn conf "
 	may["net"] = low "net "
 	may["auth"] = middle "auth "
 	may["spool"] = middle "spool "
-	may["policy"] = middle "spool policy "
-	may["backend"] = middle "spool backend "
-	may["front"] = middle "auth policy spool backend front "
+	may["policy"] = middle "idn spool policy "
+	may["backend"] = middle "idn spool backend "
+	may["front"] = middle "idn auth policy spool backend front "
 	may["main.c"] = may["front"]
 }
 function complain(text) {
@@ -60,6 +62,8 @@ FNR == 1 {
 		complain("libevent belongs to net; only main.c, for its signals, sees it too")
 	if (header ~ /^openssl\// && folder != "net")
 		complain("OpenSSL belongs to net")
+	if (header == "idn2.h" && folder != "idn")
+		complain("libidn2 belongs to idn")
 	if (header == "libconfig.h" && folder != "conf")
 		complain("libconfig belongs to conf")
 }
