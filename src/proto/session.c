@@ -145,7 +145,8 @@ static bool write_ehlo_lines(struct buf *out, const struct smtp_session_options 
 {
 	return buf_add_str(out, "250-") && buf_add_str(out, o->hostname) &&
 	       buf_add_str(out, "\r\n250-PIPELINING\r\n250-SIZE ") && buf_add_u64(out, o->max_message_size) &&
-	       buf_add_str(out, "\r\n250-8BITMIME\r\n") && (!has_starttls || buf_add_str(out, "250-STARTTLS\r\n")) &&
+	       buf_add_str(out, "\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n") &&
+	       (!has_starttls || buf_add_str(out, "250-STARTTLS\r\n")) &&
 	       buf_add_str(out, "250 ENHANCEDSTATUSCODES\r\n");
 }
 
@@ -271,6 +272,7 @@ static void note_accepted(struct smtp_session *s, enum smtp_event_type type)
 		break;
 	case SMTP_EVENT_HELO:
 		s->has_helo = true;
+		s->has_ehlo = s->is_extended;
 		break;
 	case SMTP_EVENT_MAIL:
 		s->transaction.is_open = true;
@@ -345,7 +347,7 @@ void smtp_session_tls_started(struct smtp_session *s)
 	buf_clear(&s->line);
 	s->line_state = LINE_PARTIAL;
 	s->line_ending = LINE_ENDING_UNKNOWN;
-	s->has_helo = s->is_extended = false;
+	s->has_helo = s->has_ehlo = s->is_extended = false;
 	s->stage = "command";
 	s->state = SESSION_COMMAND;
 }

@@ -94,6 +94,7 @@ struct smtp_event {
 		struct {
 			uint64_t size; /* declared octets; 0: not declared */
 			enum smtp_body_type body_type;
+			bool is_smtputf8; /* RFC 6531; without it no address is_utf8 */
 		} mail;
 		struct span body;
 		struct {

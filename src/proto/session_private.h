@@ -31,6 +31,7 @@ enum line_state {
 /* Per message. */
 struct session_transaction {
 	bool is_open; /* MAIL was accepted */
+	bool is_smtputf8; /* and had this parameter */
 	uint32_t recipients;          /* accepted */
 	uint32_t recipients_deferred; /* answered with 4xx */
 	const struct smtp_reply *refusal; /* why the message will be refused at the end of data */
@@ -50,6 +51,7 @@ struct smtp_session {
 	uint8_t waiting;        /* enum smtp_event_type; NEED_INPUT: for nothing */
 	bool is_extended;       /* EHLO rather than HELO is being asked for */
 	bool has_helo;
+	bool has_ehlo;          /* the last that was accepted was EHLO */
 	bool is_tls;
 	bool is_reset_due;      /* RESET is yet to be told */
 	const struct smtp_reply *replied_due; /* REPLIED is yet to be told */

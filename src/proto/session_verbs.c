@@ -70,17 +70,21 @@ static enum session_step verb_ehlo(struct smtp_session *s, const struct command 
 static bool parse_bare_path(struct smtp_address *address, struct span path, size_t *used)
 {
 	*used = word_len(path);
-	return path.len && path.ptr[0] != '<' && smtp_address_parse(address, span_head(path, *used));
+	return path.len && path.ptr[0] != '<' &&
+	       smtp_address_parse(address, SMTP_CHARSET_UTF8, span_head(path, *used));
 }
 
-/* The path behind "FROM:" or "TO:"; *rest is what follows it. */
+/*
+ * The path behind "FROM:" or "TO:"; *rest is what follows it. Whether it may be in UTF-8 is known
+ * only when the parameters are, and that it may not is another error than a malformed path.
+ */
 static bool parse_path(const struct smtp_session *s, struct span argument, struct span keyword,
 		       enum smtp_path_kind kind, struct smtp_address *address, struct span *rest)
 {
 	struct span path = span_trim(span_from(argument, keyword.len));
 	size_t used;
 
-	if (!smtp_path_parse(address, kind, path, &used) &&
+	if (!smtp_path_parse(address, kind, SMTP_CHARSET_UTF8, path, &used) &&
 	    !(s->options->is_lenient && parse_bare_path(address, path, &used)))
 		return false;
 	*rest = span_from(path, used);
@@ -93,10 +97,10 @@ static enum smtp_reply_name unknown_parameter(const struct smtp_session_options 
 	return o->rejects_unknown_parameters ? SMTP_REPLY_UNKNOWN_PARAMETER : SMTP_REPLY_OK;
 }
 
-static enum smtp_reply_name take_mail_parameter(const struct smtp_session_options *o, const struct smtp_param *p,
+static enum smtp_reply_name take_mail_parameter(const struct smtp_session *s, const struct smtp_param *p,
 						struct smtp_event *event, unsigned *seen)
 {
-	enum { SEEN_SIZE = 1, SEEN_BODY = 2 };
+	enum { SEEN_SIZE = 1, SEEN_BODY = 2, SEEN_SMTPUTF8 = 4 };
 	unsigned bit;
 	bool is_good;
 
@@ -106,18 +110,25 @@ static enum smtp_reply_name take_mail_parameter(const struct smtp_session_option
 	} else if (span_ieq(p->keyword, SPAN_LITERAL("BODY"))) {
 		bit = SEEN_BODY;
 		is_good = smtp_param_body(p->value, &event->u.mail.body_type);
+	} else if (span_ieq(p->keyword, SPAN_LITERAL("SMTPUTF8"))) {
+		/* RFC 6531 3.1: offered in reply to EHLO only. To ignore it would be to promise it. */
+		if (!s->has_ehlo)
+			return SMTP_REPLY_UNKNOWN_PARAMETER;
+		bit = SEEN_SMTPUTF8;
+		/* RFC 6531 3.4: it takes no value. */
+		is_good = event->u.mail.is_smtputf8 = !p->value.ptr;
 	} else {
-		return unknown_parameter(o);
+		return unknown_parameter(s->options);
 	}
 	if (!is_good || (*seen & bit))
 		return SMTP_REPLY_BAD_PARAMETER;
 	*seen |= bit;
 	/* RFC 1870 6.1 (2): declared too big is refused at once. */
-	return event->u.mail.size > o->max_message_size ? SMTP_REPLY_TOO_BIG : SMTP_REPLY_OK;
+	return event->u.mail.size > s->options->max_message_size ? SMTP_REPLY_TOO_BIG : SMTP_REPLY_OK;
 }
 
-/* SMTP_REPLY_OK, or why the parameters are refused. is_mail: SIZE and BODY are known. */
-static enum smtp_reply_name take_parameters(const struct smtp_session_options *o, struct span rest, bool is_mail,
+/* SMTP_REPLY_OK, or why the parameters are refused. is_mail: SIZE, BODY and SMTPUTF8 are known. */
+static enum smtp_reply_name take_parameters(const struct smtp_session *s, struct span rest, bool is_mail,
 					    struct smtp_event *event)
 {
 	enum smtp_reply_name name = SMTP_REPLY_OK;
@@ -131,9 +142,24 @@ static enum smtp_reply_name take_parameters(const struct smtp_session_options *o
 		case SMTP_PARAM_MALFORMED:
 			return SMTP_REPLY_BAD_PARAMETER;
 		case SMTP_PARAM_FOUND:
-			name = is_mail ? take_mail_parameter(o, &param, event, &seen) : unknown_parameter(o);
+			name = is_mail ? take_mail_parameter(s, &param, event, &seen) : unknown_parameter(s->options);
 		}
 	}
+	return name;
+}
+
+/* SMTP_REPLY_OK, or why: what follows the sender's path, and whether it goes with the path. */
+static enum smtp_reply_name take_mail_parameters(const struct smtp_session *s, struct span rest,
+						 struct smtp_event *event)
+{
+	enum smtp_reply_name name;
+
+	event->u.mail.size = 0;
+	event->u.mail.body_type = SMTP_BODY_7BIT;
+	event->u.mail.is_smtputf8 = false;
+	name = take_parameters(s, rest, true, event);
+	if (name == SMTP_REPLY_OK && event->address.is_utf8 && !event->u.mail.is_smtputf8)
+		return SMTP_REPLY_SENDER_NOT_ASCII;
 	return name;
 }
 
@@ -156,11 +182,10 @@ static enum session_step verb_mail(struct smtp_session *s, const struct command 
 		return answer(s, SMTP_REPLY_BAD_MAIL_SYNTAX, c, event);
 	if (!parse_path(s, c->argument, from, SMTP_PATH_SENDER, &event->address, &rest))
 		return answer(s, SMTP_REPLY_BAD_SENDER, c, event);
-	event->u.mail.size = 0;
-	event->u.mail.body_type = SMTP_BODY_7BIT;
-	name = take_parameters(s->options, rest, true, event);
+	name = take_mail_parameters(s, rest, event);
 	if (name != SMTP_REPLY_OK)
 		return answer(s, name, c, event);
+	s->transaction.is_smtputf8 = event->u.mail.is_smtputf8;
 	return session_ask(s, SMTP_EVENT_MAIL, event);
 }
 
@@ -186,7 +211,9 @@ static enum session_step verb_rcpt(struct smtp_session *s, const struct command 
 		return answer(s, SMTP_REPLY_BAD_RCPT_SYNTAX, c, event);
 	if (!parse_path(s, c->argument, to, SMTP_PATH_RECIPIENT, &event->address, &rest))
 		return answer(s, SMTP_REPLY_BAD_RECIPIENT, c, event);
-	name = take_parameters(s->options, rest, false, event);
+	name = take_parameters(s, rest, false, event);
+	if (name == SMTP_REPLY_OK && event->address.is_utf8 && !s->transaction.is_smtputf8)
+		name = SMTP_REPLY_RECIPIENT_NOT_ASCII;
 	if (name != SMTP_REPLY_OK)
 		return answer(s, name, c, event);
 	if (s->transaction.recipients >= s->options->max_recipients)

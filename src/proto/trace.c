@@ -130,6 +130,22 @@ static bool put_tls(struct buf *out, const char *version, const char *suite)
 			    buf_add(out, ")", 1));
 }
 
+const char *trace_protocol(unsigned flags)
+{
+	static const char *const names[] = {
+		[0] = "ESMTP",
+		[TRACE_TLS] = "ESMTPS",
+		[TRACE_AUTH] = "ESMTPA",
+		[TRACE_TLS | TRACE_AUTH] = "ESMTPSA",
+		[TRACE_SMTPUTF8] = "UTF8SMTP",
+		[TRACE_SMTPUTF8 | TRACE_TLS] = "UTF8SMTPS",
+		[TRACE_SMTPUTF8 | TRACE_AUTH] = "UTF8SMTPA",
+		[TRACE_SMTPUTF8 | TRACE_TLS | TRACE_AUTH] = "UTF8SMTPSA",
+	};
+
+	return flags & TRACE_EXTENDED ? names[flags & (TRACE_TLS | TRACE_AUTH | TRACE_SMTPUTF8)] : "SMTP";
+}
+
 static bool put_recipient(struct buf *out, const struct smtp_address *recipient)
 {
 	return !recipient ||

@@ -10,11 +10,22 @@
 #include "base/buf.h"
 #include "proto/address.h"
 
+/* What decides on the name of the protocol. */
+enum trace_protocol_flag {
+	TRACE_EXTENDED = 1, /* EHLO; without it the others mean nothing */
+	TRACE_TLS = 2,
+	TRACE_AUTH = 4,
+	TRACE_SMTPUTF8 = 8,
+};
+
+/* "SMTP", "ESMTPSA" (RFC 3848), "UTF8SMTP" (RFC 6531 4.3), ...; bits of enum trace_protocol_flag. */
+const char *trace_protocol(unsigned flags);
+
 struct trace_facts {
 	struct span helo_name;   /* as the client gave it; may be empty */
 	struct addr client;      /* ADDR_NONE: not told */
 	const char *hostname;    /* ours */
-	const char *protocol;    /* "SMTP", "ESMTP", ... (RFC 3848) */
+	const char *protocol;    /* see trace_protocol() */
 	const char *message_id;  /* ours: <session-id>-<n> */
 	const char *tls_version; /* "TLSv1.3"; NULL: plain text */
 	const char *tls_suite;   /* "TLS_AES_256_GCM_SHA384" */

@@ -1,4 +1,5 @@
 /* proto/address: paths and mailboxes by RFC 5321 4.1.2, strictly. */
+#include "base/utf8.h"
 #include "fail_malloc.h"
 #include "proto/address.h"
 #include "unit.h"
@@ -14,7 +15,16 @@
 static bool parse(struct smtp_address *a, enum smtp_path_kind kind, struct span text, size_t *used)
 {
 	struct span copy = span_exact_copy(text);
-	bool is_ok = smtp_path_parse(a, kind, copy, used);
+	bool is_ok = smtp_path_parse(a, kind, SMTP_CHARSET_ASCII, copy, used);
+
+	free((void *)(uintptr_t)copy.ptr);
+	return is_ok;
+}
+
+static bool parse_utf8(struct smtp_address *a, enum smtp_path_kind kind, struct span text, size_t *used)
+{
+	struct span copy = span_exact_copy(text);
+	bool is_ok = smtp_path_parse(a, kind, SMTP_CHARSET_UTF8, copy, used);
 
 	free((void *)(uintptr_t)copy.ptr);
 	return is_ok;
@@ -85,7 +95,7 @@ START_TEST(what_is_written_parses_to_the_same)
 	struct buf out = { 0 };
 	size_t used;
 
-	ck_assert(smtp_path_parse(&a, SMTP_PATH_SENDER, span_str(mailboxes[_i].path), &used));
+	ck_assert(smtp_path_parse(&a, SMTP_PATH_SENDER, SMTP_CHARSET_ASCII, span_str(mailboxes[_i].path), &used));
 	ck_assert(buf_add_str(&out, "<") && smtp_address_write(&out, &a) && buf_add_str(&out, ">"));
 	ck_assert(parse(&again, SMTP_PATH_RECIPIENT, buf_span(&out), &used));
 	ck_assert_uint_eq(used, buf_len(&out));
@@ -93,7 +103,7 @@ START_TEST(what_is_written_parses_to_the_same)
 	ASSERT_SPAN_EQ(smtp_address_domain(&again), smtp_address_domain(&a));
 	ck_assert_int_eq(again.is_literal, a.is_literal);
 	buf_use(&out, 1);
-	ck_assert(smtp_address_parse(&again, span_head(buf_span(&out), buf_len(&out) - 1)));
+	ck_assert(smtp_address_parse(&again, SMTP_CHARSET_ASCII, span_head(buf_span(&out), buf_len(&out) - 1)));
 	ASSERT_SPAN_EQ(smtp_address_local(&again), smtp_address_local(&a));
 	buf_fini(&out);
 }
@@ -141,7 +151,7 @@ static const struct span malformed[] = {
 	BYTES("<a:b@c>"),
 	BYTES("<a\\b@c>"),
 	BYTES("<[a]@c>"),
-	/* Not yet: SMTPUTF8. */
+	/* Only where UTF-8 is asked for. */
 	BYTES("<\xc3\xa4@b>"),
 	BYTES("<\"\xc3\xa4\"@b>"),
 	BYTES("<a@\xc3\xa4>"),
@@ -235,6 +245,8 @@ START_TEST(what_the_grammar_does_not_allow_is_refused)
 
 	ck_assert(!parse(&a, SMTP_PATH_SENDER, malformed[_i], &used));
 	ck_assert(!parse(&a, SMTP_PATH_RECIPIENT, malformed[_i], &used));
+	if (utf8_is_ascii(malformed[_i]))
+		ck_assert(!parse_utf8(&a, SMTP_PATH_RECIPIENT, malformed[_i], &used));
 }
 END_TEST
 
@@ -247,6 +259,147 @@ START_TEST(what_follows_does_not_mend_a_malformed_path)
 	ck_assert(buf_add_span(&text, malformed[_i]) && buf_add_str(&text, " SIZE=1"));
 	ck_assert(!parse(&a, SMTP_PATH_SENDER, buf_span(&text), &used));
 	buf_fini(&text);
+}
+END_TEST
+
+/* Two octets; three; four. */
+#define UE "\xc3\xbc"
+#define EURO "\xe2\x82\xac"
+#define SMILE "\xf0\x9f\x98\x80"
+#define UE30 UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE UE
+/* 62 octets */
+#define UE31 UE30 UE
+
+static const struct {
+	const char *path, *local, *domain;
+} utf8_mailboxes[] = {
+	{ "<" UE "@x>", UE, "x" },
+	{ "<j" UE "rgen." EURO "." SMILE "@example.org>", "j" UE "rgen." EURO "." SMILE, "example.org" },
+	{ "<\"" UE "\"@x>", UE, "x" },
+	{ "<\"a " UE "\\\" b\"@x>", "a " UE "\" b", "x" },
+	{ "<\"" UE "..\"@x>", UE "..", "x" },
+	{ "<a@b" UE "cher.example>", "a", "b" UE "cher.example" },
+	{ "<a@" UE ">", "a", UE },
+	{ "<a@" UE "." EURO "." SMILE ">", "a", UE "." EURO "." SMILE },
+	{ "<" UE "@" UE ">", UE, UE },
+	{ "<" UE "@[192.0.2.1]>", UE, "[192.0.2.1]" },
+	{ "<@r.example:" UE "@" UE ">", UE, UE },
+	{ "<\xc2\xa0@x>", "\xc2\xa0", "x" },
+	/* RFC 6531 3.3: the limits count octets, and those themselves are allowed. */
+	{ "<" UE31 UE "@x>", UE31 UE, "x" },
+	{ "<\"" UE31 "\"@x>", UE31, "x" },
+	{ "<a@" UE31 UE31 UE31 UE31 "." UE ".xy>", "a", UE31 UE31 UE31 UE31 "." UE ".xy" },
+};
+
+START_TEST(utf8_is_taken_where_it_is_asked_for)
+{
+	struct span text = span_str(utf8_mailboxes[_i].path);
+	struct smtp_address a, again;
+	struct buf out = { 0 };
+	size_t used = 0;
+
+	ck_assert(parse_utf8(&a, SMTP_PATH_SENDER, text, &used));
+	ck_assert_uint_eq(used, text.len);
+	ASSERT_SPAN_EQ(smtp_address_local(&a), span_str(utf8_mailboxes[_i].local));
+	ASSERT_SPAN_EQ(smtp_address_domain(&a), span_str(utf8_mailboxes[_i].domain));
+	ck_assert(a.is_utf8);
+	ck_assert(smtp_address_write(&out, &a));
+	ck_assert(smtp_address_parse(&again, SMTP_CHARSET_UTF8, buf_span(&out)));
+	ASSERT_SPAN_EQ(smtp_address_local(&again), smtp_address_local(&a));
+	ASSERT_SPAN_EQ(smtp_address_domain(&again), smtp_address_domain(&a));
+	ck_assert(again.is_utf8);
+	ck_assert(!smtp_address_parse(&again, SMTP_CHARSET_ASCII, buf_span(&out)));
+	ck_assert(!parse(&a, SMTP_PATH_SENDER, text, &used));
+	buf_fini(&out);
+}
+END_TEST
+
+START_TEST(no_path_in_utf8_is_complete_without_its_last_byte)
+{
+	struct span text = span_str(utf8_mailboxes[_i].path);
+	struct smtp_address a;
+	size_t used;
+
+	for (size_t len = 0; len < text.len; len++)
+		ck_assert(!parse_utf8(&a, SMTP_PATH_SENDER, span_head(text, len), &used));
+}
+END_TEST
+
+START_TEST(ascii_is_the_same_where_utf8_is_asked_for)
+{
+	struct span text = span_str(mailboxes[_i].path);
+	struct smtp_address a;
+	size_t used = 0;
+
+	ck_assert(parse_utf8(&a, SMTP_PATH_SENDER, text, &used));
+	ck_assert_uint_eq(used, text.len);
+	ASSERT_SPAN_EQ(smtp_address_local(&a), span_str(mailboxes[_i].local));
+	ASSERT_SPAN_EQ(smtp_address_domain(&a), span_str(mailboxes[_i].domain));
+	ck_assert(!a.is_utf8);
+}
+END_TEST
+
+static const struct span utf8_malformed[] = {
+	/* Cut off, alone, overlong, a surrogate, too big: in an atom, in quotes, in a domain. */
+	BYTES("<\xc3@x>"),
+	BYTES("<\xbc@x>"),
+	BYTES("<a\xc3.b@x>"),
+	BYTES("<\xe2\x82@x>"),
+	BYTES("<\xf0\x9f\x98@x>"),
+	BYTES("<\xc0\xaf@x>"),
+	BYTES("<\xe0\x80\xaf@x>"),
+	BYTES("<\xed\xa0\x80@x>"),
+	BYTES("<\xf4\x90\x80\x80@x>"),
+	BYTES("<\xff@x>"),
+	BYTES("<j\xfcrgen@x>"),
+	BYTES("<\"\xc3\"@x>"),
+	BYTES("<\"j\xfcrgen\"@x>"),
+	BYTES("<\"\xc0\xa2\"@x>"),
+	BYTES("<a@\xc3>"),
+	BYTES("<a@b\xfc" "cher.example>"),
+	BYTES("<a@x\xc0\xae" "example>"),
+	BYTES("<a@\xed\xa0\x80>"),
+	/* Control characters. */
+	BYTES("<\xc2\x80@x>"),
+	BYTES("<\xc2\x85@x>"),
+	BYTES("<\xc2\x9f@x>"),
+	BYTES("<\"\xc2\x9b\"@x>"),
+	BYTES("<a@\xc2\x85>"),
+	/* RFC 6531 3.3 adds nothing to quoted pairs. */
+	BYTES("<\"\\" UE "\"@x>"),
+	/* What is wrong in ASCII. */
+	BYTES("<" UE ">"),
+	BYTES("<" UE "@>"),
+	BYTES("<." UE "@x>"),
+	BYTES("<" UE ".@x>"),
+	BYTES("<" UE ".." UE "@x>"),
+	BYTES("<" UE " " UE "@x>"),
+	BYTES("<a@." UE ">"),
+	BYTES("<a@" UE ".>"),
+	BYTES("<a@" UE ".." UE ">"),
+	BYTES("<a@-" UE ">"),
+	BYTES("<a@" UE "->"),
+	BYTES("<a@" UE "/>"),
+	BYTES("<a@[" UE "]>"),
+	BYTES("<" UE "postmaster>"),
+	/* Source routes are older than that. */
+	BYTES("<@" UE ":a@x>"),
+	/* One octet too long, and one character. */
+	BYTES("<a" UE31 UE "@x>"),
+	BYTES("<" UE31 UE UE "@x>"),
+	BYTES("<\"a" UE31 "\"@x>"),
+	BYTES("<\"" UE31 UE "\"@x>"),
+	BYTES("<a@" UE31 UE31 UE31 UE31 "." UE ".xyz>"),
+};
+
+START_TEST(what_is_no_utf8_or_none_for_addresses_is_refused)
+{
+	struct smtp_address a;
+	size_t used;
+
+	ck_assert(!parse_utf8(&a, SMTP_PATH_SENDER, utf8_malformed[_i], &used));
+	ck_assert(!parse_utf8(&a, SMTP_PATH_RECIPIENT, utf8_malformed[_i], &used));
+	ck_assert(!parse(&a, SMTP_PATH_RECIPIENT, utf8_malformed[_i], &used));
 }
 END_TEST
 
@@ -309,12 +462,12 @@ START_TEST(postmaster_is_known_at_any_domain_in_any_case)
 {
 	struct smtp_address a;
 
-	ck_assert(smtp_address_parse(&a, span_str("PostMaster@example.org")));
+	ck_assert(smtp_address_parse(&a, SMTP_CHARSET_ASCII, span_str("PostMaster@example.org")));
 	ck_assert(smtp_address_is_postmaster(&a));
 	ck_assert(!smtp_address_is_bare_postmaster(&a));
-	ck_assert(smtp_address_parse(&a, span_str("\"postmaster\"@[192.0.2.1]")));
+	ck_assert(smtp_address_parse(&a, SMTP_CHARSET_ASCII, span_str("\"postmaster\"@[192.0.2.1]")));
 	ck_assert(smtp_address_is_postmaster(&a));
-	ck_assert(smtp_address_parse(&a, span_str("postmaster.x@example.org")));
+	ck_assert(smtp_address_parse(&a, SMTP_CHARSET_ASCII, span_str("postmaster.x@example.org")));
 	ck_assert(!smtp_address_is_postmaster(&a));
 }
 END_TEST
@@ -342,7 +495,7 @@ START_TEST(an_address_without_brackets_fills_its_text)
 {
 	struct smtp_address a;
 
-	ck_assert(!smtp_address_parse(&a, span_str(no_addresses[_i])));
+	ck_assert(!smtp_address_parse(&a, SMTP_CHARSET_ASCII, span_str(no_addresses[_i])));
 }
 END_TEST
 
@@ -382,7 +535,7 @@ START_TEST(writing_without_memory_leaves_the_buffer)
 	struct buf out = { 0 };
 	bool done;
 
-	ck_assert(smtp_address_parse(&a, span_str("\"a b\"@example.org")));
+	ck_assert(smtp_address_parse(&a, SMTP_CHARSET_ASCII, span_str("\"a b\"@example.org")));
 	ck_assert(buf_add_str(&out, "kept"));
 	while (buf_len(&out) < out.size)
 		ck_assert(buf_add(&out, ".", 1));
@@ -441,6 +594,10 @@ static TCase *paths(void)
 	ADD_ROWS(tcase, no_path_is_complete_without_its_last_byte, mailboxes);
 	ADD_ROWS(tcase, what_the_grammar_does_not_allow_is_refused, malformed);
 	ADD_ROWS(tcase, what_follows_does_not_mend_a_malformed_path, malformed);
+	ADD_ROWS(tcase, utf8_is_taken_where_it_is_asked_for, utf8_mailboxes);
+	ADD_ROWS(tcase, no_path_in_utf8_is_complete_without_its_last_byte, utf8_mailboxes);
+	ADD_ROWS(tcase, ascii_is_the_same_where_utf8_is_asked_for, mailboxes);
+	ADD_ROWS(tcase, what_is_no_utf8_or_none_for_addresses_is_refused, utf8_malformed);
 	tcase_add_test(tcase, the_null_path_is_a_sender_only);
 	ADD_ROWS(tcase, bare_postmaster_is_a_recipient_only, bare_postmasters);
 	ADD_ROWS(tcase, nothing_like_bare_postmaster_passes_as_it, no_bare_postmasters);

@@ -132,6 +132,11 @@ static const struct {
 	{ "a\n\nb", "192.0.2.1", NULL, 0,
 	  "Received: from a??b ([192.0.2.1])\n"
 	  "\tby mx.example.org with ESMTP id k3-1; Sun, 22 Nov 2026 10:20:52 +0000\n" },
+	/* RFC 6531 3.7.3: in UTF-8 where the message may have it. */
+	{ "client.example", "192.0.2.1", "j\xc3\xb6rg@b\xc3\xbc" "cher.example", 0,
+	  "Received: from client.example ([192.0.2.1])\n"
+	  "\tby mx.example.org with ESMTP id k3-1\n"
+	  "\tfor <j\xc3\xb6rg@b\xc3\xbc" "cher.example>; Sun, 22 Nov 2026 10:20:52 +0000\n" },
 	/* Lines of up to 78 octets stay, longer ones are folded. */
 	{ A10 A10 A10 A10 "aaaaaaaaa", "192.0.2.1", "anna.bellamy@mail.example.org", 0,
 	  "Received: from " A10 A10 A10 A10 "aaaaaaaaa ([192.0.2.1])\n"
@@ -156,9 +161,9 @@ static struct smtp_address address_of(const char *text)
 	if (strcmp(text, "postmaster") == 0) {
 		size_t used;
 
-		ck_assert(smtp_path_parse(&a, SMTP_PATH_RECIPIENT, span_str("<postmaster>"), &used));
+		ck_assert(smtp_path_parse(&a, SMTP_PATH_RECIPIENT, SMTP_CHARSET_ASCII, span_str("<postmaster>"), &used));
 	} else if (*text) {
-		ck_assert(smtp_address_parse(&a, span_str(text)));
+		ck_assert(smtp_address_parse(&a, SMTP_CHARSET_UTF8, span_str(text)));
 	}
 	return a;
 }
@@ -252,12 +257,36 @@ START_TEST(no_line_of_received_is_over_998_octets)
 END_TEST
 
 static const struct {
+	unsigned flags;
+	const char *name;
+} protocols[] = {
+	{ 0, "SMTP" },
+	{ TRACE_TLS | TRACE_AUTH | TRACE_SMTPUTF8, "SMTP" },
+	{ TRACE_EXTENDED, "ESMTP" },
+	{ TRACE_EXTENDED | TRACE_TLS, "ESMTPS" },
+	{ TRACE_EXTENDED | TRACE_AUTH, "ESMTPA" },
+	{ TRACE_EXTENDED | TRACE_TLS | TRACE_AUTH, "ESMTPSA" },
+	{ TRACE_EXTENDED | TRACE_SMTPUTF8, "UTF8SMTP" },
+	{ TRACE_EXTENDED | TRACE_SMTPUTF8 | TRACE_TLS, "UTF8SMTPS" },
+	{ TRACE_EXTENDED | TRACE_SMTPUTF8 | TRACE_AUTH, "UTF8SMTPA" },
+	{ TRACE_EXTENDED | TRACE_SMTPUTF8 | TRACE_TLS | TRACE_AUTH, "UTF8SMTPSA" },
+};
+
+START_TEST(the_protocol_has_its_registered_name)
+{
+	ck_assert_str_eq(trace_protocol(protocols[_i].flags), protocols[_i].name);
+}
+END_TEST
+
+static const struct {
 	const char *address, *return_path, *delivered_to;
 } paths[] = {
 	{ "anna@example.org", "Return-Path: <anna@example.org>\n", "Delivered-To: anna@example.org\n" },
 	{ "\"a b\"@x", "Return-Path: <\"a b\"@x>\n", "Delivered-To: \"a b\"@x\n" },
 	{ "a@[IPv6:::1]", "Return-Path: <a@[IPv6:::1]>\n", "Delivered-To: a@[IPv6:::1]\n" },
 	{ "postmaster", "Return-Path: <postmaster>\n", "Delivered-To: postmaster\n" },
+	{ "j\xc3\xb6rg@b\xc3\xbc" "cher.example", "Return-Path: <j\xc3\xb6rg@b\xc3\xbc" "cher.example>\n",
+	  "Delivered-To: j\xc3\xb6rg@b\xc3\xbc" "cher.example\n" },
 	{ "", "Return-Path: <>\n", "Delivered-To: \n" },
 };
 
@@ -354,6 +383,7 @@ int main(void)
 	tcase_add_test(tcase, received_over_tls_tells_version_and_suite);
 	ADD_ROWS(tcase, where_received_begins_does_not_matter_for_its_folds, receiveds);
 	tcase_add_test(tcase, no_line_of_received_is_over_998_octets);
+	ADD_ROWS(tcase, the_protocol_has_its_registered_name, protocols);
 	ADD_ROWS(tcase, paths_are_written_as_they_are_quoted, paths);
 	ADD_ROWS(tcase, without_memory_the_buffer_is_left_as_it_was, writers);
 	return unit_main(suite);

@@ -85,6 +85,8 @@ static void add_fields(struct buf *text, struct arena *a, const struct smtp_even
 			add_number(text, " size=", event->u.mail.size);
 		if (event->u.mail.body_type == SMTP_BODY_8BITMIME)
 			play_need(buf_add_str(text, " body=8bitmime"));
+		if (event->u.mail.is_smtputf8)
+			play_need(buf_add_str(text, " smtputf8"));
 		break;
 	case SMTP_EVENT_RCPT:
 		add_address(text, a, &event->address);
