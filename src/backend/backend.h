@@ -30,6 +30,7 @@ void backend_answer_no(struct backend_answer *answer, enum smtp_reply_name reply
 
 struct backend_check {
 	struct op op;                 /* done is set by the waiter */
+	bool is_smtputf8;             /* too: the message will need it (RFC 6531) */
 	struct backend_answer answer; /* valid in done() */
 };
 
@@ -44,6 +45,7 @@ struct backend_message {
 	const struct smtp_address *sender;
 	const struct smtp_address *const *recipients; /* at least one */
 	size_t recipient_count;
+	bool is_smtputf8;    /* addresses and header fields may be in UTF-8 (RFC 6531) */
 	struct span trace;   /* "Received: ..." lines, ending in LF */
 	struct spool *spool; /* moved: empty afterwards */
 	const char *message_id;
@@ -62,6 +64,7 @@ struct backend_ops {
 struct backend {
 	const struct backend_ops *ops;
 	const char *name;
+	bool takes_smtputf8; /* without it recipients of messages that need it are refused with 553 */
 };
 
 MUST_CHECK bool backend_check_start(struct backend *b, struct backend_check *check,

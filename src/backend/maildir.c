@@ -291,7 +291,11 @@ struct backend *backend_maildir_new(const struct backend_maildir_options *option
 		maildir->pattern = strdup(options->path);
 		maildir->store = maildir_store_new(options->hostname);
 		maildir->disk = options->disk;
-		maildir->backend = (struct backend){ .ops = &maildir_ops, .name = maildir->name };
+		maildir->backend = (struct backend){
+			.ops = &maildir_ops,
+			.name = maildir->name,
+			.takes_smtputf8 = true,
+		};
 	}
 	if (!maildir || !maildir->name || !maildir->pattern || !maildir->store) {
 		err_set(err, "backend %s: out of memory", options->name);

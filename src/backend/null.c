@@ -53,6 +53,6 @@ struct backend *backend_null_new(const char *name, struct loop *loop, struct err
 		return NULL;
 	}
 	memcpy(null->name, name, size);
-	null->backend = (struct backend){ .ops = &null_ops, .name = null->name };
+	null->backend = (struct backend){ .ops = &null_ops, .name = null->name, .takes_smtputf8 = true };
 	return &null->backend;
 }

@@ -97,7 +97,7 @@ struct backend_config {
 };
 
 struct route_config {
-	const char *domain; /* lower case; NULL: any */
+	const char *domain; /* lower-case A-labels; NULL: any */
 	const struct backend_config *backend;
 	struct config_place place;
 	const struct config_place *places;
@@ -109,7 +109,7 @@ struct config {
 	const char *file;
 
 	const char *hostname;
-	const char *const *domains; /* lower case */
+	const char *const *domains; /* lower-case A-labels */
 	const struct config_place *domain_places;
 	size_t domain_count;
 	const char *postmaster; /* an address, or NULL */

@@ -1,5 +1,7 @@
 #include "conf/name.h"
 
+#include "base/utf8.h"
+
 enum {
 	NAME_LABEL_MAX = 63,
 	NAME_DOMAIN_MAX = 253, /* 255 on the wire of DNS (RFC 1035 2.3.4) */
@@ -28,9 +30,6 @@ const char *name_check_domain(struct span name)
 		return "is empty";
 	if (name.len > NAME_DOMAIN_MAX)
 		return "is too long for a domain name";
-	for (size_t i = 0; i < name.len; i++)
-		if ((unsigned char)name.ptr[i] >= 0x80)
-			return "is not in ASCII; write an international domain name in its xn-- form";
 	for (size_t start = 0, len; start <= name.len; start += len + 1) {
 		len = span_find(span_from(name, start), '.');
 		if (!label_is_valid(span_head(span_from(name, start), len)))
@@ -68,19 +67,21 @@ static bool is_atext(char c)
 	return ascii_is_alnum(c) || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
-/* A Dot-string (RFC 5321 4.1.2) */
-static bool is_dot_string(struct span local)
+/* A Dot-string (RFC 5321 4.1.2, RFC 6531 3.3) */
+static bool is_dot_string(struct span local, bool takes_utf8)
 {
+	if (!utf8_is_ascii(local) && !(takes_utf8 && utf8_is_text(local)))
+		return false;
 	for (size_t i = 0; i < local.len; i++) {
 		bool is_inner_dot = local.ptr[i] == '.' && i > 0 && i + 1 < local.len && local.ptr[i - 1] != '.';
 
-		if (!is_atext(local.ptr[i]) && !is_inner_dot)
+		if ((unsigned char)local.ptr[i] < 0x80 && !is_atext(local.ptr[i]) && !is_inner_dot)
 			return false;
 	}
 	return true;
 }
 
-const char *name_check_address(struct span address)
+static const char *check_address(struct span address, bool takes_utf8)
 {
 	size_t at = span_find(address, '@');
 	const char *wrong;
@@ -89,17 +90,22 @@ const char *name_check_address(struct span address)
 		return "is no mail address: it has no @";
 	if (at == 0 || at > NAME_LOCAL_MAX)
 		return "is no mail address: 1 to 64 octets must stand before the @";
-	if (!is_dot_string(span_head(address, at)))
+	if (!is_dot_string(span_head(address, at), takes_utf8))
 		return "is no plain mail address";
 	wrong = name_check_domain(span_from(address, at + 1));
 	return wrong ? "is no mail address: what follows the @ is no valid domain name" : NULL;
 }
 
+const char *name_check_address(struct span address)
+{
+	return check_address(address, false);
+}
+
 const char *name_check_mailbox(struct span mailbox)
 {
 	if (span_find(mailbox, '@') < mailbox.len)
-		return name_check_address(mailbox);
-	if (mailbox.len == 0 || mailbox.len > NAME_LOCAL_MAX || !is_dot_string(mailbox))
+		return check_address(mailbox, true);
+	if (mailbox.len == 0 || mailbox.len > NAME_LOCAL_MAX || !is_dot_string(mailbox, true))
 		return "is neither a mail address nor what may stand before its @";
 	return NULL;
 }

@@ -1,7 +1,8 @@
 /*
  * Names as configuration may hold them: domains, host names, mail addresses
- * and maildir path patterns. Each check returns NULL when all is well, else
- * what is wrong, worded to follow `"name" `.
+ * and maildir path patterns. Domains are in A-labels when they come here. Each
+ * check returns NULL when all is well, else what is wrong, worded to follow
+ * `"name" `.
  */
 #ifndef CONF_NAME_H
 #define CONF_NAME_H
@@ -14,7 +15,10 @@ const char *name_check_domain(struct span name);
 /* The same without underscores, and not an IP address: what a host may call itself (RFC 5321 4.1.2). */
 const char *name_check_hostname(struct span name);
 
-/* local-part@domain; the local part is a Dot-string (RFC 5321 4.1.2), which needs no quoting. */
+/*
+ * local-part@domain; the local part is a Dot-string (RFC 5321 4.1.2), which needs no quoting, in ASCII:
+ * others may have to send to it without SMTPUTF8.
+ */
 const char *name_check_address(struct span address);
 
 /* An absolute path with %d, %n, %u, the first characters of these such as %{2n}, and %%. */
@@ -26,7 +30,7 @@ const char *name_check_path(struct span path);
 /* Characters that may separate the detail from the user in a local part. */
 const char *name_check_delimiters(struct span delimiters);
 
-/* A local part that needs no quoting, alone or with a domain. */
+/* A local part that needs no quoting, in UTF-8, alone or with a domain. */
 const char *name_check_mailbox(struct span mailbox);
 
 /* Letters, digits and any of "-._/", 32 at most: what syslog takes for the name of a program. */

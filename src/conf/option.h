@@ -33,7 +33,7 @@ enum option_type {
 	OPTION_GREETING,     /* const char * */
 	OPTION_TAG,          /* const char * */
 	OPTION_HOSTNAME,     /* const char * */
-	OPTION_DOMAIN,       /* const char *, lower case */
+	OPTION_DOMAIN,       /* const char *, lower-case A-labels */
 	OPTION_DOMAINS,      /* config.domains */
 	OPTION_ADDRESS,      /* const char * */
 	OPTION_SOCKET,       /* const char *listener_config.listen, and addr */

@@ -1,6 +1,8 @@
+#include "base/utf8.h"
 #include "conf/name.h"
 #include "conf/reader_private.h"
 #include "conf/suggest.h"
+#include "idn/idn.h"
 
 #include <inttypes.h>
 
@@ -64,25 +66,67 @@ static char *keep(struct reader *r, const char *text, bool is_lower)
 static const struct {
 	const char *(*check)(struct span text);
 	bool is_lower;
+	enum { NO_DOMAIN, DOMAIN_ALONE, DOMAIN_BEHIND_AT } domain; /* which part of it is one */
 } string_rules[OPTION_TYPES] = {
-	[OPTION_GREETING] = { name_check_greeting, false },
-	[OPTION_TAG] = { name_check_tag, false },
-	[OPTION_HOSTNAME] = { name_check_hostname, false },
-	[OPTION_DOMAIN] = { name_check_domain, true },
-	[OPTION_DOMAINS] = { name_check_domain, true }, /* each of them */
-	[OPTION_ADDRESS] = { name_check_address, false },
-	[OPTION_PATTERN] = { name_check_pattern, false },
-	[OPTION_PATH] = { name_check_path, false },
-	[OPTION_DELIMITERS] = { name_check_delimiters, false },
-	[OPTION_MAILBOX] = { name_check_mailbox, false },
-	[OPTION_MAILBOXES] = { name_check_mailbox, false }, /* each of them */
+	[OPTION_GREETING] = { name_check_greeting, false, NO_DOMAIN },
+	[OPTION_TAG] = { name_check_tag, false, NO_DOMAIN },
+	[OPTION_HOSTNAME] = { name_check_hostname, false, DOMAIN_ALONE },
+	[OPTION_DOMAIN] = { name_check_domain, true, DOMAIN_ALONE },
+	[OPTION_DOMAINS] = { name_check_domain, true, DOMAIN_ALONE }, /* each of them */
+	[OPTION_ADDRESS] = { name_check_address, false, DOMAIN_BEHIND_AT },
+	[OPTION_PATTERN] = { name_check_pattern, false, NO_DOMAIN },
+	[OPTION_PATH] = { name_check_path, false, NO_DOMAIN },
+	[OPTION_DELIMITERS] = { name_check_delimiters, false, NO_DOMAIN },
+	[OPTION_MAILBOX] = { name_check_mailbox, false, DOMAIN_BEHIND_AT },
+	[OPTION_MAILBOXES] = { name_check_mailbox, false, DOMAIN_BEHIND_AT }, /* each of them */
 };
+
+/* The text with what follows `head` octets replaced; NULL: out of memory, reported. */
+static const char *replace_tail(struct reader *r, const char *text, size_t head, struct span tail)
+{
+	char *joined = arena_alloc(&r->config->arena, head + tail.len + 1);
+
+	if (!joined) {
+		reader_fail_memory(r);
+		return NULL;
+	}
+	memcpy(joined, text, head);
+	memcpy(joined + head, tail.ptr, tail.len);
+	joined[head + tail.len] = '\0';
+	return joined;
+}
+
+/* Domains are kept as A-labels, whichever way they were written: what compares them need not know. NULL: reported. */
+static const char *ascii_form(struct reader *r, const struct option *o, const config_setting_t *s, const char *text)
+{
+	const char *at = strrchr(text, '@');
+	bool is_behind_at = string_rules[o->type].domain == DOMAIN_BEHIND_AT;
+	size_t head = is_behind_at && at ? (size_t)(at + 1 - text) : 0;
+	struct span domain = span_from(span_str(text), head);
+	struct idn_domain ascii;
+
+	if (string_rules[o->type].domain == NO_DOMAIN || (is_behind_at && !at) || utf8_is_ascii(domain))
+		return text;
+	switch (idn_domain_to_ascii(&ascii, domain)) {
+	case IDN_OK:
+		return replace_tail(r, text, head, idn_domain_span(&ascii));
+	case IDN_NO_MEMORY:
+		reader_fail_memory(r);
+		return NULL;
+	case IDN_INVALID:
+		break;
+	}
+	fail_value(r, o, s, text, "holds no valid international domain name");
+	return NULL;
+}
 
 static bool read_string(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
 {
 	const char *text = string_of(r, o, s), *wrong;
 	char *copy;
 
+	if (text)
+		text = ascii_form(r, o, s, text);
 	if (!text)
 		return false;
 	wrong = string_rules[o->type].check(span_str(text));

@@ -18,6 +18,7 @@ struct envelope {
 	struct arena arena;
 	struct spool spool;
 	struct smtp_address sender;
+	bool is_smtputf8; /* MAIL had the parameter */
 	struct envelope_recipient *first, *last;
 	size_t recipient_count;
 	struct backend *backend; /* where it goes; NULL until a recipient was accepted. Borrowed. */

@@ -140,7 +140,7 @@ struct backend *server_route(const struct server *s, struct span domain)
 	for (size_t i = 0; i < s->config->route_count; i++) {
 		const struct route_config *r = &s->config->routes[i];
 
-		if (!r->domain || span_ieq(domain, span_str(r->domain)))
+		if (!r->domain || span_eq(domain, span_str(r->domain)))
 			return s->backends[r->backend - s->config->backends];
 	}
 	return NULL;
@@ -210,7 +210,7 @@ static bool build_policies(struct server *s, struct err *err)
 		return err_set(err, "out of memory");
 	policy_chain_add(&s->policies, domains);
 	if (s->config->postmaster) {
-		if (!smtp_address_parse(&s->postmaster, span_str(s->config->postmaster)))
+		if (!smtp_address_parse(&s->postmaster, SMTP_CHARSET_ASCII, span_str(s->config->postmaster)))
 			return err_set(err, "postmaster: \"%s\" is no address", s->config->postmaster);
 		s->has_postmaster = true;
 	}

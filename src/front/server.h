@@ -54,7 +54,7 @@ void server_start(struct server *server);
 void server_stop(struct server *server);
 void server_free(struct server **server);
 
-/* The backend for recipients of a domain; NULL: no route. */
+/* The backend for recipients of a domain, which is in lower-case A-labels; NULL: no route. */
 struct backend *server_route(const struct server *server, struct span domain);
 
 /* What a session of this client obeys. */

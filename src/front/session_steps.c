@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "front/session_tls.h"
+#include "idn/idn.h"
 #include "proto/trace.h"
 
 #include <stdio.h>
@@ -35,17 +36,40 @@ static void decide_helo(struct session_shell *sh, const struct smtp_event *event
 	sh->is_extended = event->u.helo.is_extended;
 }
 
+/* NULL: converted. Otherwise why not; `invalid` is for a domain that can be the name of nothing. */
+static const struct smtp_reply *convert_domain(struct idn_domain *ascii, const struct smtp_address *address,
+					       enum smtp_reply_name invalid)
+{
+	switch (idn_domain_to_ascii(ascii, smtp_address_domain(address))) {
+	case IDN_OK:
+		return NULL;
+	case IDN_NO_MEMORY:
+		return smtp_reply(SMTP_REPLY_NO_MEMORY);
+	case IDN_INVALID:
+		break;
+	}
+	return smtp_reply(invalid);
+}
+
 static void decide_mail(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
 {
 	struct server *server = sh->listener->server;
 	struct spool_budget *budget = &server->spool_budget;
+	struct idn_domain domain;
+	const struct smtp_reply *reply = convert_domain(&domain, &event->address, SMTP_REPLY_BAD_SENDER);
 
+	if (reply) {
+		refuse(sh, v, reply, "mail", NULL);
+		return;
+	}
 	if (event->u.mail.size > budget->max_bytes - budget->used_bytes) {
 		refuse_by_name(sh, v, SMTP_REPLY_NO_STORAGE, "mail");
 		return;
 	}
 	sh->envelope = envelope_new(budget, &event->address, loop_now_ms(server->loop));
-	if (!sh->envelope)
+	if (sh->envelope)
+		sh->envelope->is_smtputf8 = event->u.mail.is_smtputf8;
+	else
 		refuse_by_name(sh, v, SMTP_REPLY_NO_MEMORY, "mail");
 }
 
@@ -60,14 +84,19 @@ static const struct smtp_reply *take_check_answer(struct session_shell *sh, cons
 static const struct smtp_reply *check_candidate(struct session_shell *sh, bool *is_pending, const char **detail)
 {
 	struct envelope *e = sh->envelope;
+	struct idn_domain domain;
+	const struct smtp_reply *reply = convert_domain(&domain, &e->candidate, SMTP_REPLY_BAD_RECIPIENT);
 
-	e->candidate_backend = server_route(sh->listener->server, smtp_address_domain(&e->candidate));
+	if (reply)
+		return reply;
+	e->candidate_backend = server_route(sh->listener->server, idn_domain_span(&domain));
 	if (!e->candidate_backend)
 		return smtp_reply(SMTP_REPLY_MISCONFIGURED);
 	/* One message goes to one backend, so that its outcome is one. */
 	if (e->backend && e->backend != e->candidate_backend)
 		return smtp_reply(SMTP_REPLY_OTHER_DESTINATION);
 	e->check.op = (struct op){ .done = check_done, .owner = sh };
+	e->check.is_smtputf8 = e->is_smtputf8;
 	*is_pending = backend_check_start(e->candidate_backend, &e->check, &e->candidate);
 	return *is_pending ? NULL : take_check_answer(sh, detail);
 }
@@ -94,7 +123,8 @@ static const struct smtp_reply *take_check_answer(struct session_shell *sh, cons
 	*detail = e->check.answer.detail;
 	if (smtp_reply_is_error(&e->check.answer.reply)) {
 		/* Postmaster is never refused where `postmaster` names an address: this is our own trouble. */
-		if (e->is_postmaster_tried && smtp_reply_is_permanent(&e->check.answer.reply))
+		if (e->is_postmaster_tried && smtp_reply_is_permanent(&e->check.answer.reply) &&
+		    (!e->is_smtputf8 || e->candidate_backend->takes_smtputf8))
 			return smtp_reply(SMTP_REPLY_MISCONFIGURED);
 		return &e->check.answer.reply;
 	}
@@ -151,17 +181,20 @@ static bool name_candidate(struct session_shell *sh, const struct smtp_address *
 static void decide_rcpt(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
 {
 	const struct server *server = sh->listener->server;
+	struct idn_domain domain;
+	const struct smtp_reply *reply = convert_domain(&domain, &event->address, SMTP_REPLY_BAD_RECIPIENT);
 	const struct policy_facts facts = {
 		.client = conn_peer(sh->conn),
 		.helo_name = span_str(sh->helo_name),
 		.sender = &sh->envelope->sender,
 		.recipient = &event->address,
+		.recipient_domain = reply ? SPAN_LITERAL("") : idn_domain_span(&domain),
 	};
 	const char *policy, *detail = NULL;
-	const struct smtp_reply *reply;
 
 	sh->envelope->candidate = event->address;
-	reply = policy_chain_rcpt(&server->policies, &facts, &policy);
+	if (!reply)
+		reply = policy_chain_rcpt(&server->policies, &facts, &policy);
 	if (!reply)
 		reply = name_candidate(sh, &event->address) ? ask_backend(sh, &v->is_pending, &detail) :
 							      smtp_reply(SMTP_REPLY_UNKNOWN_MAILBOX);
@@ -254,7 +287,8 @@ static bool write_trace(struct session_shell *sh, const char *message_id, struct
 		.helo_name = span_str(sh->helo_name),
 		.client = *conn_peer(sh->conn),
 		.hostname = sh->listener->options.hostname,
-		.protocol = !sh->is_extended ? "SMTP" : sh->is_tls ? "ESMTPS" : "ESMTP",
+		.protocol = trace_protocol((sh->is_extended ? TRACE_EXTENDED : 0u) | (sh->is_tls ? TRACE_TLS : 0u) |
+					   (e->is_smtputf8 ? TRACE_SMTPUTF8 : 0u)),
 		.message_id = message_id,
 		.recipient = e->recipient_count == 1 ? &e->first->address : NULL,
 		.time_s = clock_wall_us() / 1000000,
@@ -274,6 +308,7 @@ static bool start_delivery(struct session_shell *sh)
 		.sender = &e->sender,
 		.recipients = envelope_recipients(e),
 		.recipient_count = e->recipient_count,
+		.is_smtputf8 = e->is_smtputf8,
 		.spool = &e->spool,
 		.message_id = session_shell_message_id(sh, id),
 	};

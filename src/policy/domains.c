@@ -16,13 +16,12 @@ static enum policy_opinion domains_rcpt(const struct policy *p, const struct pol
 					const struct smtp_reply **reply)
 {
 	const struct policy_domains *d = (const struct policy_domains *)p;
-	struct span domain = smtp_address_domain(facts->recipient);
 
 	(void)reply;
 	if (smtp_address_is_bare_postmaster(facts->recipient))
 		return POLICY_ACCEPT; /* RFC 5321 4.5.1: always */
 	for (size_t i = 0; i < d->count; i++)
-		if (span_ieq(domain, span_str(d->domains[i])))
+		if (span_eq(facts->recipient_domain, span_str(d->domains[i])))
 			return POLICY_ACCEPT;
 	return POLICY_NO_OPINION;
 }

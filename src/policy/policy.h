@@ -17,6 +17,7 @@ struct policy_facts {
 	struct span helo_name;
 	const struct smtp_address *sender;
 	const struct smtp_address *recipient;
+	struct span recipient_domain; /* in lower-case A-labels, as the configuration has domains: compare this one */
 };
 
 enum policy_opinion {

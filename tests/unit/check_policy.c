@@ -1,6 +1,7 @@
 /* policy: the chain needs an explicit yes, and clients are counted within bounds. */
 #include "policy/client_table.h"
 #include "policy/policy.h"
+#include "idn/idn.h"
 
 #include "unit.h"
 
@@ -87,21 +88,27 @@ static const struct {
 	{ "<postmaster>", true },                { "<PostMaster>", true },
 	{ "<postmaster@example.com>", false },   { "<\"x@example.org\"@example.com>", false },
 	{ "<x%example.com@example.org>", true }, { "<@example.org:anna@example.com>", false },
-	{ "<anna@[127.0.0.1]>", false },
+	{ "<anna@[127.0.0.1]>", false },         { "<anna@b\xc3\xbc" "cher.example>", true },
+	{ "<anna@B\xc3\x9c" "CHER.Example>", true }, { "<anna@XN--bcher-KVA.example>", true },
+	{ "<anna@b\xc3\xb6" "cher.example>", false },
 };
 
 START_TEST(domains_accepts_ours_and_bare_postmaster_only)
 {
-	static const char *const domains[] = { "example.org", "example.net" };
+	static const char *const domains[] = { "example.org", "example.net", "xn--bcher-kva.example" };
 	struct smtp_address address;
-	const struct policy_facts facts = { .recipient = &address };
+	struct policy_facts facts = { .recipient = &address };
+	struct idn_domain ascii;
 	struct policy_chain chain;
 	const char *who;
 	size_t used;
 
 	policy_chain_init(&chain);
-	policy_chain_add(&chain, policy_domains_new(domains, 2));
-	ck_assert(smtp_path_parse(&address, SMTP_PATH_RECIPIENT, span_str(recipients[_i].recipient), &used));
+	policy_chain_add(&chain, policy_domains_new(domains, 3));
+	ck_assert(smtp_path_parse(&address, SMTP_PATH_RECIPIENT, SMTP_CHARSET_UTF8, span_str(recipients[_i].recipient),
+				  &used));
+	ck_assert_int_eq(idn_domain_to_ascii(&ascii, smtp_address_domain(&address)), IDN_OK);
+	facts.recipient_domain = idn_domain_span(&ascii);
 	ck_assert_int_eq(policy_chain_rcpt(&chain, &facts, &who) == NULL, recipients[_i].is_accepted);
 	policy_chain_fini(&chain);
 }
