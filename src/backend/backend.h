@@ -30,6 +30,7 @@ void backend_answer_no(struct backend_answer *answer, enum smtp_reply_name reply
 
 struct backend_check {
 	struct op op;                 /* done is set by the waiter */
+	uint64_t octets;              /* declared for the message; 0: not known. Set by the waiter */
 	bool is_smtputf8;             /* too: the message will need it (RFC 6531) */
 	struct backend_answer answer; /* valid in done() */
 };
@@ -74,8 +75,18 @@ MUST_CHECK bool backend_deliver_start(struct backend *b, struct backend_delivery
 
 struct backend_maildir_options {
 	const char *name;
-	const char *path;     /* pattern: %d domain, %n local part, %u both, %% */
+	const char *path;     /* pattern: see backend/maildir_path.h */
 	const char *hostname; /* for file names */
+	/* What is not given, all zero, is not wanted. */
+	const char *recipient_delimiter;
+	bool detail_folders;
+	const char *catch_all;  /* a local part or an address */
+	const char *postmaster; /* an address that takes postmaster's mail: catch_all leaves it alone */
+	bool creates;
+	const char *const *mailboxes; /* that may be made: local parts or addresses */
+	size_t mailbox_count;
+	uint64_t quota_octets, quota_messages;
+	bool is_quota_permanent;
 	struct pool *disk;
 	struct loop *loop;
 };

@@ -8,7 +8,6 @@
 
 #include "backend/maildir_job.h"
 #include "backend/maildir_path.h"
-#include "base/arena.h"
 #include "base/buf.h"
 #include "proto/trace.h"
 
@@ -18,15 +17,20 @@ struct maildir_backend {
 	struct backend backend;
 	struct pool *disk; /* borrowed */
 	struct maildir_store *store;
-	char *name, *pattern; /* owned */
+	struct arena arena; /* of name and rules */
+	const char *name;
+	struct maildir_rules rules;
 };
 
 struct check_job {
 	struct pool_job job;
 	struct op op;
 	struct backend_check *check; /* borrowed; NULL: nobody waits any more */
+	struct maildir_store *store; /* a reference */
+	struct arena arena;          /* of the places */
+	struct maildir_places places;
+	uint64_t octets;
 	struct backend_answer answer;
-	char path[];
 };
 
 struct deliver_job {
@@ -49,7 +53,7 @@ static void check_run(struct pool_job *pool_job)
 {
 	struct check_job *job = OWNER(pool_job, struct check_job, job);
 
-	maildir_check(job->path, &job->answer);
+	maildir_ask(job->store, &job->places, job->octets, &job->answer);
 }
 
 static void check_free(struct pool_job *pool_job)
@@ -58,6 +62,8 @@ static void check_free(struct pool_job *pool_job)
 
 	if (job->check) /* the pool ends before it came to this job */
 		job->check->op.cancel = NULL;
+	maildir_store_put(&job->store);
+	arena_fini(&job->arena);
 	free(job);
 }
 
@@ -79,34 +85,45 @@ static void check_cancel(struct op *op)
 	op_cancel(&job->op);
 }
 
+/* NULL: out of memory. */
+static struct check_job *check_job_new(struct maildir_backend *maildir, const struct smtp_address *recipient)
+{
+	struct check_job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return NULL;
+	job->job.run = check_run;
+	job->job.free = check_free;
+	job->op.done = check_done;
+	job->store = maildir_store_get(maildir->store);
+	if (maildir_places_name(&job->places, &maildir->rules, recipient, &job->arena))
+		return job;
+	check_free(&job->job);
+	return NULL;
+}
+
 static bool maildir_check_start(struct backend *b, struct backend_check *check,
 				const struct smtp_address *recipient)
 {
 	struct maildir_backend *maildir = OWNER(b, struct maildir_backend, backend);
-	char path[MAILDIR_PATH_SIZE];
-	struct check_job *job;
+	struct check_job *job = check_job_new(maildir, recipient);
 
-	if (!maildir_path_expand(path, maildir->pattern, recipient)) {
-		backend_answer_no(&check->answer, SMTP_REPLY_UNKNOWN_MAILBOX, "%s", no_path);
-		return false;
-	}
-	job = calloc(1, sizeof(*job) + strlen(path) + 1);
 	if (!job) {
 		backend_answer_no(&check->answer, SMTP_REPLY_NO_MEMORY, "%s", no_memory);
 		return false;
 	}
-	memcpy(job->path, path, strlen(path) + 1);
-	job->job.run = check_run;
-	job->job.free = check_free;
-	job->op.done = check_done;
-	if (!pool_submit(maildir->disk, &job->job, &job->op)) {
-		free(job);
+	job->octets = check->octets;
+	if (job->places.count == 0) {
+		backend_answer_no(&check->answer, SMTP_REPLY_UNKNOWN_MAILBOX, "%s", no_path);
+	} else if (!pool_submit(maildir->disk, &job->job, &job->op)) {
 		backend_answer_no(&check->answer, SMTP_REPLY_LOCAL_ERROR, "%s", queue_full);
-		return false;
+	} else {
+		job->check = check;
+		op_begin(&check->op, check_cancel, job);
+		return true;
 	}
-	job->check = check;
-	op_begin(&check->op, check_cancel, job);
-	return true;
+	check_free(&job->job);
+	return false;
 }
 
 /* ---- a message ---- */
@@ -166,42 +183,60 @@ static bool job_has_mailbox(const struct deliver_job *job, const char *path, uin
 	for (size_t i = 0; i < job->work.mailbox_count; i++) {
 		const struct maildir_mailbox *m = &job->work.mailboxes[i];
 
-		if (m->path_hash == hash && strcmp(m->path, path) == 0)
+		if (m->path && m->path_hash == hash && strcmp(m->path, path) == 0)
 			return true;
 	}
 	return false;
 }
 
-/* False: the answer tells why. */
-static bool job_add_recipient(struct deliver_job *job, const char *pattern,
-			      const struct smtp_address *recipient, struct buf *text)
+/* Where there is a choice of places the worker makes it, and looks for duplicates again. False: out of memory. */
+static bool job_add_places(struct deliver_job *job, const struct maildir_places *places, struct span delivered_to)
 {
 	struct maildir_mailbox *m = &job->work.mailboxes[job->work.mailbox_count];
-	char path[MAILDIR_PATH_SIZE];
-	struct span kept_path, delivered_to;
-	uint32_t hash = 5381;
+	const struct maildir_place *only = places->count == 1 ? &places->at[0] : NULL;
+	uint32_t hash = only ? maildir_path_hash(only->path) : 0;
+	struct span kept;
+	struct maildir_places *kept_places;
 
-	/* Nobody is delivered to unchecked, but if somebody is: not at the price of the process. */
-	if (!maildir_path_expand(path, pattern, recipient)) {
-		backend_answer_no(&job->work.answer, SMTP_REPLY_LOCAL_ERROR, "%s", no_path);
-		return false;
-	}
-	for (const char *p = path; *p; p++)
-		hash = hash * 33 + (unsigned char)*p;
-	if (job_has_mailbox(job, path, hash))
+	if (only && job_has_mailbox(job, only->path, hash))
 		return true;
-	buf_clear(text);
-	if (!trace_write_delivered_to(text, recipient) || !job_keep(job, &delivered_to, buf_span(text)) ||
-	    !job_keep(job, &kept_path, span_str(path)))
+	if (!job_keep(job, &kept, delivered_to))
 		return false;
-	maildir_mailbox_init(m, kept_path.ptr, delivered_to);
+	maildir_mailbox_init(m, only ? only->path : NULL, kept);
 	m->path_hash = hash;
+	m->may_be_made = only && only->may_be_made;
+	if (!only) {
+		kept_places = arena_alloc(&job->arena, sizeof(*kept_places));
+		if (!kept_places)
+			return false;
+		*kept_places = *places;
+		m->places = kept_places;
+	}
 	job->work.mailbox_count++;
 	return true;
 }
 
 /* False: the answer tells why. */
-static bool job_fill(struct deliver_job *job, const char *pattern, const struct backend_message *message)
+static bool job_add_recipient(struct deliver_job *job, const struct maildir_rules *rules,
+			      const struct smtp_address *recipient, struct buf *text)
+{
+	struct maildir_places places;
+
+	buf_clear(text);
+	if (!maildir_places_name(&places, rules, recipient, &job->arena) ||
+	    !trace_write_delivered_to(text, recipient))
+		return false;
+	/* Nobody is delivered to unchecked, but if somebody is: not at the price of the process. */
+	if (places.count == 0) {
+		backend_answer_no(&job->work.answer, SMTP_REPLY_LOCAL_ERROR, "%s", no_path);
+		return false;
+	}
+	return job_add_places(job, &places, buf_span(text));
+}
+
+/* False: the answer tells why. */
+static bool job_fill(struct deliver_job *job, const struct maildir_rules *rules,
+		     const struct backend_message *message)
 {
 	struct maildir_delivery *work = &job->work;
 	struct buf text = { 0 };
@@ -213,7 +248,7 @@ static bool job_fill(struct deliver_job *job, const char *pattern, const struct 
 		    job_keep(job, &work->return_path, buf_span(&text)) &&
 		    job_keep(job, &work->trace, message->trace);
 	for (size_t i = 0; is_filled && i < message->recipient_count; i++)
-		is_filled = job_add_recipient(job, pattern, message->recipients[i], &text);
+		is_filled = job_add_recipient(job, rules, message->recipients[i], &text);
 	buf_fini(&text);
 	return is_filled;
 }
@@ -245,7 +280,7 @@ static bool maildir_deliver_start(struct backend *b, struct backend_delivery *de
 		backend_answer_no(&delivery->answer, SMTP_REPLY_NO_MEMORY, "%s", no_memory);
 		return false;
 	}
-	if (!job_fill(job, maildir->pattern, message)) {
+	if (!job_fill(job, &maildir->rules, message)) {
 		delivery->answer = job->work.answer;
 		deliver_free(&job->job);
 		return false;
@@ -265,10 +300,10 @@ static bool maildir_deliver_start(struct backend *b, struct backend_delivery *de
 static void maildir_free(struct backend *b)
 {
 	struct maildir_backend *maildir = OWNER(b, struct maildir_backend, backend);
+	struct arena arena = maildir->arena;
 
 	maildir_store_put(&maildir->store);
-	free(maildir->name);
-	free(maildir->pattern);
+	arena_fini(&arena);
 	free(maildir);
 }
 
@@ -279,6 +314,56 @@ static const struct backend_ops maildir_ops = {
 	.free = maildir_free,
 };
 
+/* A copy of a text that may be NULL. *is_kept becomes false where memory runs out. */
+static const char *keep_text(struct arena *arena, const char *text, bool *is_kept)
+{
+	const char *copy = text ? arena_dup(arena, span_str(text)) : NULL;
+
+	*is_kept = *is_kept && (copy || !text);
+	return copy;
+}
+
+static bool keep_mailboxes(struct maildir_backend *maildir, const struct backend_maildir_options *o)
+{
+	size_t count = o->creates ? o->mailbox_count : 0;
+	const char **names = count ? arena_alloc(&maildir->arena, count * sizeof(*names)) : NULL;
+	bool is_kept = names || count == 0;
+
+	for (size_t i = 0; is_kept && i < count; i++)
+		names[i] = keep_text(&maildir->arena, o->mailboxes[i], &is_kept);
+	maildir->rules.made_mailboxes = names;
+	maildir->rules.made_count = count;
+	return is_kept;
+}
+
+static bool keep_rules(struct maildir_backend *maildir, const struct backend_maildir_options *o)
+{
+	struct arena *arena = &maildir->arena;
+	struct maildir_rules *rules = &maildir->rules;
+	bool is_kept = true;
+
+	maildir->name = keep_text(arena, o->name, &is_kept);
+	rules->pattern = keep_text(arena, o->path, &is_kept);
+	rules->delimiters = keep_text(arena, o->recipient_delimiter ? o->recipient_delimiter : "", &is_kept);
+	rules->has_folders = o->detail_folders;
+	rules->catch_all = keep_text(arena, o->catch_all, &is_kept);
+	rules->postmaster = keep_text(arena, o->postmaster, &is_kept);
+	return is_kept && keep_mailboxes(maildir, o);
+}
+
+static bool keep_store(struct maildir_backend *maildir, const struct backend_maildir_options *o)
+{
+	struct maildir_store *store = maildir_store_new(o->hostname);
+
+	maildir->store = store;
+	if (!store)
+		return false;
+	store->quota = (struct maildir_quota){ o->quota_octets, o->quota_messages };
+	store->is_quota_permanent = o->is_quota_permanent;
+	store->fixed_len = maildir_place_fixed_len(o->path);
+	return true;
+}
+
 struct backend *backend_maildir_new(const struct backend_maildir_options *options, struct err *err)
 {
 	struct maildir_backend *maildir;
@@ -286,22 +371,17 @@ struct backend *backend_maildir_new(const struct backend_maildir_options *option
 	if (!maildir_path_check_pattern(options->path, err))
 		return NULL;
 	maildir = calloc(1, sizeof(*maildir));
-	if (maildir) {
-		maildir->name = strdup(options->name);
-		maildir->pattern = strdup(options->path);
-		maildir->store = maildir_store_new(options->hostname);
-		maildir->disk = options->disk;
-		maildir->backend = (struct backend){
-			.ops = &maildir_ops,
-			.name = maildir->name,
-			.takes_smtputf8 = true,
-		};
-	}
-	if (!maildir || !maildir->name || !maildir->pattern || !maildir->store) {
+	if (!maildir || !keep_rules(maildir, options) || !keep_store(maildir, options)) {
 		err_set(err, "backend %s: out of memory", options->name);
 		if (maildir)
 			maildir_free(&maildir->backend);
 		return NULL;
 	}
+	maildir->disk = options->disk;
+	maildir->backend = (struct backend){
+		.ops = &maildir_ops,
+		.name = maildir->name,
+		.takes_smtputf8 = true,
+	};
 	return &maildir->backend;
 }

@@ -2,6 +2,7 @@
 
 #include "backend/maildir_job.h"
 
+#include "backend/maildir_quota.h"
 #include "base/clock.h"
 
 #include <errno.h>
@@ -15,34 +16,48 @@ enum { FILE_MODE = 0600, DIR_MODE = 0700, NAME_TRIES = 8, WRITE_PIECES = 64 };
 
 void maildir_mailbox_init(struct maildir_mailbox *mailbox, const char *path, struct span delivered_to)
 {
-	*mailbox = (struct maildir_mailbox){ .path = path, .delivered_to = delivered_to };
+	*mailbox = (struct maildir_mailbox){ .path = path, .root = path, .delivered_to = delivered_to };
 	mailbox->dir_fd = mailbox->file_fd = -1;
 }
 
-/* ---- the check ---- */
-
-static void check_failed(struct backend_answer *answer, enum smtp_reply_name reply, const char *what,
-			 const char *path)
+uint32_t maildir_path_hash(const char *path)
 {
-	backend_answer_no(answer, reply, "%s: %s: %s", what, strerror(errno), path);
+	uint32_t hash = 5381;
+
+	for (const char *p = path; *p; p++)
+		hash = hash * 33 + (unsigned char)*p;
+	return hash;
 }
 
-void maildir_check(const char *path, struct backend_answer *answer)
+/* ---- the question ---- */
+
+/* False: the answer tells why. */
+static bool quota_allows(struct maildir_store *store, const char *root, uint64_t octets, bool may_be_permanent,
+			 struct backend_answer *answer)
 {
-	struct stat st;
+	bool is_permanent = store->is_quota_permanent && may_be_permanent;
 
-	backend_answer_yes(answer);
-	if (stat(path, &st) < 0) {
-		bool is_unknown = errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG;
-
-		check_failed(answer, is_unknown ? SMTP_REPLY_UNKNOWN_MAILBOX : SMTP_REPLY_MAILBOX_UNREADABLE,
-			     "stat", path);
-	} else if (!S_ISDIR(st.st_mode)) {
-		errno = ENOTDIR;
-		check_failed(answer, SMTP_REPLY_MAILBOX_UNREADABLE, "stat", path);
-	} else if (faccessat(AT_FDCWD, path, R_OK | W_OK | X_OK, AT_EACCESS) < 0) {
-		check_failed(answer, SMTP_REPLY_MAILBOX_UNREADABLE, "access", path);
+	switch (maildir_quota_check(store, root, octets)) {
+	case MAILDIR_QUOTA_FITS:
+		return true;
+	case MAILDIR_QUOTA_FULL:
+		backend_answer_no(answer, is_permanent ? SMTP_REPLY_MAILBOX_FULL_FOR_GOOD : SMTP_REPLY_MAILBOX_FULL,
+				  "over quota: %s", root);
+		return false;
+	case MAILDIR_QUOTA_FAILED:
+		backend_answer_no(answer, SMTP_REPLY_MAILBOX_UNREADABLE, "quota: %s: %s", strerror(errno), root);
+		return false;
 	}
+	BUG_ON(true);
+}
+
+void maildir_ask(struct maildir_store *store, const struct maildir_places *places, uint64_t octets,
+		 struct backend_answer *answer)
+{
+	const struct maildir_place *place = maildir_places_find(places, answer);
+
+	if (place && maildir_quota_is_set(&store->quota))
+		quota_allows(store, place->root, octets ? octets : 1, true, answer);
 }
 
 /* ---- steps of a delivery; each returns false with the answer filled in ---- */
@@ -86,6 +101,21 @@ static bool mailbox_open(struct maildir_mailbox *m)
 	return m->dir_fd >= 0;
 }
 
+/* The directories of a mailbox that may be made; others see meanwhile that they are not on disk yet. */
+static bool mailbox_make(struct maildir_delivery *d, const struct maildir_mailbox *m)
+{
+	bool is_made;
+
+	if (!m->may_be_made || errno != ENOENT)
+		return false;
+	atomic_fetch_add(&d->store->unsynced_mailboxes, 1);
+	is_made = maildir_place_make(m->path, d->store->fixed_len);
+	if (is_made && !maildir_place_sync(m->path, d->store->fixed_len))
+		return false; /* the count stays, as below */
+	atomic_fetch_sub(&d->store->unsynced_mailboxes, 1);
+	return is_made;
+}
+
 static const char *const subdirs[] = { "cur", "new", "tmp" };
 
 static bool subdirs_missing(int dir_fd)
@@ -127,7 +157,7 @@ static bool mailbox_prepare(struct maildir_delivery *d, struct maildir_mailbox *
 		error = errno;
 		failed = "mkdir";
 	}
-	if (sync_fd(m->dir_fd) == 0) {
+	if (sync_fd(m->dir_fd) == 0 && (!m->may_be_made || maildir_place_sync(m->path, d->store->fixed_len))) {
 		atomic_fetch_sub(&d->store->unsynced_mailboxes, 1);
 	} else if (!failed) {
 		/* The count stays: from now on all sync, because nobody knows any more what is on disk. */
@@ -308,7 +338,8 @@ static bool each_mailbox(struct maildir_delivery *d, size_t count,
 {
 	for (size_t i = 0; i < count; i++) {
 		struct maildir_mailbox *m = &d->mailboxes[i];
-		bool is_done = mailbox_open(m) ? step(d, m) : step_failed(d, m, "open of the mailbox");
+		bool is_open = mailbox_open(m) || (mailbox_make(d, m) && mailbox_open(m));
+		bool is_done = is_open ? step(d, m) : step_failed(d, m, "open of the mailbox");
 
 		if (!stays_open(d, m))
 			mailbox_close(m);
@@ -316,6 +347,76 @@ static bool each_mailbox(struct maildir_delivery *d, size_t count,
 			return false;
 	}
 	return true;
+}
+
+/* Before any step: which Maildir is it? False: the answer tells why there is none. */
+static bool mailbox_find(struct maildir_delivery *d, struct maildir_mailbox *m)
+{
+	const struct maildir_place *place = maildir_places_find(m->places, &d->answer);
+
+	if (!place) {
+		if (smtp_reply_is_permanent(&d->answer.reply)) /* it was there at RCPT */
+			d->answer.reply = *smtp_reply(SMTP_REPLY_LOCAL_ERROR);
+		return false;
+	}
+	m->path = place->path;
+	m->root = place->root;
+	m->may_be_made = place->may_be_made;
+	m->path_hash = maildir_path_hash(m->path);
+	return true;
+}
+
+static bool has_mailbox(const struct maildir_delivery *d, size_t count, const struct maildir_mailbox *m)
+{
+	for (size_t i = 0; i < count; i++)
+		if (d->mailboxes[i].path_hash == m->path_hash && strcmp(d->mailboxes[i].path, m->path) == 0)
+			return true;
+	return false;
+}
+
+/* Find all mailboxes; two recipients who come to the same one get the message once. */
+static bool find_mailboxes(struct maildir_delivery *d)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < d->mailbox_count; i++) {
+		struct maildir_mailbox *m = &d->mailboxes[i];
+
+		if (m->places) {
+			if (!mailbox_find(d, m))
+				return false;
+			if (has_mailbox(d, count, m))
+				continue;
+		}
+		d->mailboxes[count++] = *m;
+	}
+	d->mailbox_count = count;
+	return true;
+}
+
+/*
+ * All or none: a mailbox that is full holds the message up for the others, and for good only where there are no
+ * others. The client declares the size, so this is rare: then who is full was found out at RCPT.
+ */
+static bool quotas_allow(struct maildir_delivery *d)
+{
+	if (!maildir_quota_is_set(&d->store->quota))
+		return true;
+	for (size_t i = 0; i < d->mailbox_count; i++) {
+		const struct maildir_mailbox *m = &d->mailboxes[i];
+
+		if (!quota_allows(d->store, m->root, file_octets(d, m), d->mailbox_count == 1, &d->answer))
+			return false;
+	}
+	return true;
+}
+
+static void add_to_quotas(struct maildir_delivery *d)
+{
+	if (!maildir_quota_is_set(&d->store->quota))
+		return;
+	for (size_t i = 0; i < d->mailbox_count; i++)
+		maildir_quota_add(d->mailboxes[i].root, file_octets(d, &d->mailboxes[i]));
 }
 
 /* Take back what was linked. A reader may have moved it already: then it comes twice, but is not lost. */
@@ -338,19 +439,27 @@ static void mailbox_release(struct maildir_delivery *d, struct maildir_mailbox *
 	mailbox_close(m);
 }
 
-void maildir_deliver(struct maildir_delivery *d)
+static bool deliver_all(struct maildir_delivery *d)
 {
 	size_t all = d->mailbox_count, kept_open = all < MAILDIR_OPEN_MAX ? all : MAILDIR_OPEN_MAX;
+
+	return each_mailbox(d, all, step_write) && each_mailbox(d, kept_open, step_sync) &&
+	       each_mailbox(d, all, step_link) && each_mailbox(d, all, step_sync_new);
+}
+
+void maildir_deliver(struct maildir_delivery *d)
+{
 	bool is_kept;
 
 	backend_answer_yes(&d->answer);
+	is_kept = find_mailboxes(d) && quotas_allow(d) && deliver_all(d);
 	d->octets = file_octets(d, &d->mailboxes[0]);
-	is_kept = each_mailbox(d, all, step_write) && each_mailbox(d, kept_open, step_sync) &&
-		  each_mailbox(d, all, step_link) && each_mailbox(d, all, step_sync_new);
-	for (size_t i = 0; i < all; i++) {
+	for (size_t i = 0; i < d->mailbox_count; i++) {
 		if (!is_kept)
 			mailbox_unlink(&d->mailboxes[i]);
 		mailbox_release(d, &d->mailboxes[i]);
 	}
+	if (is_kept)
+		add_to_quotas(d);
 	spool_close_file(&d->content);
 }

@@ -32,20 +32,58 @@ static bool path_put_value(struct path_writer *w, struct span value)
 	return true;
 }
 
-static bool path_put_directive(struct path_writer *w, char directive, const struct smtp_address *recipient)
+/* The first `count` characters: octets that begin one, and those that continue it in UTF-8. */
+static struct span first_chars(struct span value, unsigned count)
 {
-	struct span local = smtp_address_local(recipient);
+	size_t len = 0;
+
+	for (; len < value.len; len++)
+		if (((unsigned char)value.ptr[len] & 0xc0) != 0x80 && count-- == 0)
+			break;
+	return span_head(value, len);
+}
+
+/* What stands behind a %; a directive with a number is "{2n}". Returns its octets, 0: there is no such directive. */
+static size_t parse_directive(const char *text, char *directive, unsigned *count)
+{
+	*count = UINT_MAX;
+	*directive = text[0];
+	if (text[0] && strchr("dnu%", text[0]))
+		return 1;
+	if (text[0] != '{' || text[1] < '1' || text[1] > '9' || !text[2] || !strchr("dnu", text[2]) || text[3] != '}')
+		return 0;
+	*count = (unsigned)(text[1] - '0');
+	*directive = text[2];
+	return 4;
+}
+
+static bool path_put_address(struct path_writer *w, const struct smtp_address *recipient, unsigned count)
+{
+	struct span local = first_chars(smtp_address_local(recipient), count);
 	struct span domain = smtp_address_domain(recipient);
 
+	if (count != UINT_MAX)
+		return path_put_value(w, local);
+	return path_put_value(w, local) && path_put(w, '@') && path_put_value(w, domain);
+}
+
+/* *p is behind the %, and moved behind the directive. */
+static bool path_put_directive(struct path_writer *w, const char **p, const struct smtp_address *recipient)
+{
+	unsigned count;
+	char directive;
+	size_t len = parse_directive(*p, &directive, &count);
+
+	BUG_ON(len == 0);
+	*p += len;
 	switch (directive) {
 	case 'd':
-		return path_put_value(w, domain);
+		return path_put_value(w, first_chars(smtp_address_domain(recipient), count));
 	case 'n':
-		return path_put_value(w, local);
+		return path_put_value(w, first_chars(smtp_address_local(recipient), count));
 	case 'u':
-		return path_put_value(w, local) && path_put(w, '@') && path_put_value(w, domain);
+		return path_put_address(w, recipient, count);
 	default:
-		BUG_ON(directive != '%');
 		return path_put(w, '%');
 	}
 }
@@ -53,12 +91,13 @@ static bool path_put_directive(struct path_writer *w, char directive, const stru
 bool maildir_path_expand(char *path, const char *pattern, const struct smtp_address *recipient)
 {
 	struct path_writer w = { .path = path };
+	const char *p = pattern;
 
-	for (const char *p = pattern; *p; p++) {
-		if (*p != '%') {
-			if (!path_put(&w, *p))
+	while (*p) {
+		if (*p++ != '%') {
+			if (!path_put(&w, p[-1]))
 				return false;
-		} else if (!path_put_directive(&w, *++p, recipient)) {
+		} else if (!path_put_directive(&w, &p, recipient)) {
 			return false;
 		}
 	}
@@ -68,15 +107,18 @@ bool maildir_path_expand(char *path, const char *pattern, const struct smtp_addr
 
 static bool directives_are_known(const char *pattern, struct err *err)
 {
+	unsigned count;
+	char directive;
+
 	for (const char *p = pattern; *p; p++) {
-		if (*p != '%')
-			continue;
-		p++;
-		if (*p == '\0')
+		size_t len = *p == '%' ? parse_directive(p + 1, &directive, &count) : 0;
+
+		if (*p == '%' && p[1] == '\0')
 			return err_set(err, "\"%s\" ends in a lone %%; a percent sign is %%%%", pattern);
-		if (!strchr("dnu%", *p))
-			return err_set(err, "\"%s\": unknown %%%c; there are %%d, %%n, %%u, %%%%", pattern,
-				       *p);
+		if (*p == '%' && len == 0)
+			return err_set(err, "\"%s\": unknown %%%.4s; there are %%d, %%n, %%u, such as %%{2n}, %%%%",
+				       pattern, p + 1);
+		p += len;
 	}
 	return true;
 }

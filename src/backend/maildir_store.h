@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -20,8 +21,23 @@ enum {
 	MAILDIR_SWEEP_SLOTS = 256,
 };
 
+/* 0: unlimited */
+struct maildir_quota {
+	uint64_t octets;
+	uint64_t messages;
+};
+
+static inline bool maildir_quota_is_set(const struct maildir_quota *quota)
+{
+	return quota->octets || quota->messages;
+}
+
 struct maildir_store {
 	unsigned references;
+	/* Set before the first job, and never changed. */
+	struct maildir_quota quota; /* of mailboxes that have none of their own; not set: quotas are not looked at */
+	bool is_quota_permanent;    /* 552 rather than 452 */
+	size_t fixed_len;           /* octets of a path that are never made */
 	char host[MAILDIR_HOST_SIZE];
 	char boot_id[MAILDIR_BOOT_ID_SIZE]; /* "unknown" where the kernel tells none */
 	bool has_proc;                      /* /proc/self/fd is there: nameless files can be linked */

@@ -22,6 +22,7 @@ void envelope_free(struct envelope **envelope)
 	*envelope = NULL;
 	if (!e)
 		return;
+	op_cancel(&e->room.op);
 	op_cancel(&e->check.op);
 	op_cancel(&e->delivery.op);
 	spool_fini(&e->spool);

@@ -23,6 +23,9 @@ struct envelope {
 	size_t recipient_count;
 	struct backend *backend; /* where it goes; NULL until a recipient was accepted. Borrowed. */
 	uint64_t begun_ms;
+	uint64_t declared_octets; /* SIZE of MAIL; 0: not declared */
+	struct spool_room room;   /* asked at MAIL: would the content find room? */
+	struct op spool_op;       /* the content's way to disk is waited for */
 
 	/* The recipient that is being checked, and where it would go. */
 	struct smtp_address candidate;
@@ -30,8 +33,8 @@ struct envelope {
 	bool is_postmaster_tried;
 	struct backend_check check;
 
-	const struct smtp_reply *spool_refusal; /* why the content could not be kept */
-	const char *spool_reason;
+	bool is_spool_lost; /* the content could not be kept; spool_reason tells why */
+	char spool_reason[SPOOL_REASON_SIZE];
 	struct backend_delivery delivery;
 };
 

@@ -51,26 +51,50 @@ static const struct smtp_reply *convert_domain(struct idn_domain *ascii, const s
 	return smtp_reply(invalid);
 }
 
+/* A refused sender begins no transaction, so that nothing will be reset. */
+static const struct smtp_reply *take_room_answer(struct session_shell *sh)
+{
+	const struct smtp_reply *reply = smtp_reply(SMTP_REPLY_NO_STORAGE);
+
+	if (sh->envelope->room.fits)
+		return NULL;
+	session_shell_log_refusal(sh, reply, "mail", SPAN_LITERAL(""), sh->envelope->room.reason);
+	envelope_free(&sh->envelope);
+	return reply;
+}
+
+static void room_checked(struct op *op)
+{
+	struct session_shell *sh = op->owner;
+
+	session_shell_decided(sh, take_room_answer(sh));
+}
+
 static void decide_mail(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
 {
 	struct server *server = sh->listener->server;
-	struct spool_budget *budget = &server->spool_budget;
 	struct idn_domain domain;
 	const struct smtp_reply *reply = convert_domain(&domain, &event->address, SMTP_REPLY_BAD_SENDER);
+	struct envelope *e;
 
 	if (reply) {
 		refuse(sh, v, reply, "mail", NULL);
 		return;
 	}
-	if (event->u.mail.size > budget->max_bytes - budget->used_bytes) {
-		refuse_by_name(sh, v, SMTP_REPLY_NO_STORAGE, "mail");
+	e = envelope_new(&server->spool_budget, &event->address, loop_now_ms(server->loop));
+	sh->envelope = e;
+	if (!e) {
+		refuse_by_name(sh, v, SMTP_REPLY_NO_MEMORY, "mail");
 		return;
 	}
-	sh->envelope = envelope_new(budget, &event->address, loop_now_ms(server->loop));
-	if (sh->envelope)
-		sh->envelope->is_smtputf8 = event->u.mail.is_smtputf8;
-	else
-		refuse_by_name(sh, v, SMTP_REPLY_NO_MEMORY, "mail");
+	e->is_smtputf8 = event->u.mail.is_smtputf8;
+	e->declared_octets = event->u.mail.size;
+	if (e->declared_octets == 0)
+		return;
+	e->room.op = (struct op){ .done = room_checked, .owner = sh };
+	v->is_pending = spool_room_start(&server->spool_budget, e->declared_octets, &e->room);
+	if (!v->is_pending)
+		v->reply = take_room_answer(sh);
 }
 
 /* ---- RCPT ---- */
@@ -96,6 +120,7 @@ static const struct smtp_reply *check_candidate(struct session_shell *sh, bool *
 	if (e->backend && e->backend != e->candidate_backend)
 		return smtp_reply(SMTP_REPLY_OTHER_DESTINATION);
 	e->check.op = (struct op){ .done = check_done, .owner = sh };
+	e->check.octets = e->declared_octets;
 	e->check.is_smtputf8 = e->is_smtputf8;
 	*is_pending = backend_check_start(e->candidate_backend, &e->check, &e->candidate);
 	return *is_pending ? NULL : take_check_answer(sh, detail);
@@ -204,25 +229,58 @@ static void decide_rcpt(struct session_shell *sh, const struct smtp_event *event
 
 /* ---- the message ---- */
 
-void session_step_body(struct session_shell *sh, struct span content)
+static void spool_is_whole(struct session_shell *sh);
+
+/* The rest is read on to the end of data, and thrown away. */
+static void lose_spool(struct envelope *e, const char *reason)
+{
+	e->is_spool_lost = true;
+	snprintf(e->spool_reason, sizeof(e->spool_reason), "%s", reason);
+	spool_fini(&e->spool);
+}
+
+/* What was on its way to disk is there, or never will be. */
+static void spool_rested(struct op *op)
+{
+	struct session_shell *sh = op->owner;
+
+	if (smtp_session_waiting(sh->smtp) == SMTP_EVENT_MESSAGE)
+		spool_is_whole(sh);
+	else
+		session_shell_resume(sh);
+}
+
+/* False: nothing is being written, and spool_rested() will not be called. */
+static bool wait_for_spool(struct session_shell *sh)
 {
 	struct envelope *e = sh->envelope;
 
-	if (e->spool_refusal)
-		return;
+	e->spool_op = (struct op){ .done = spool_rested, .owner = sh };
+	return spool_wait_start(&e->spool, &e->spool_op);
+}
+
+bool session_step_body(struct session_shell *sh, struct span content)
+{
+	struct envelope *e = sh->envelope;
+
+	if (e->is_spool_lost)
+		return true;
 	switch (spool_append(&e->spool, content)) {
 	case SPOOL_OK:
-		return;
+		break;
+	case SPOOL_BUSY:
+		return !wait_for_spool(sh);
 	case SPOOL_FULL:
-		e->spool_reason = "spool_memory is used up";
+		lose_spool(e, "spool_memory is used up");
 		break;
 	case SPOOL_NO_MEMORY:
-		e->spool_reason = "out of memory";
+		lose_spool(e, "out of memory");
+		break;
+	case SPOOL_FAILED:
+		lose_spool(e, e->spool.reason);
 		break;
 	}
-	/* The rest is read on to the end of data, and thrown away. */
-	e->spool_refusal = smtp_reply(SMTP_REPLY_NO_STORAGE);
-	spool_fini(&e->spool);
+	return true;
 }
 
 static void log_accepted(struct session_shell *sh, const char *message_id)
@@ -333,15 +391,16 @@ static void log_bare_dot(struct session_shell *sh)
 	log_end();
 }
 
-static void decide_message(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
+/* Hand the message over, if it is whole. */
+static void conclude_message(struct session_shell *sh, struct step_verdict *v)
 {
 	struct envelope *e = sh->envelope;
 
-	if (event->u.message.has_bare_dot)
-		log_bare_dot(sh);
-	if (e->spool_refusal) {
+	if (e->spool.is_failed)
+		lose_spool(e, e->spool.reason);
+	if (e->is_spool_lost) {
 		sh->messages++;
-		refuse(sh, v, e->spool_refusal, "message", e->spool_reason);
+		refuse(sh, v, smtp_reply(SMTP_REPLY_NO_STORAGE), "message", e->spool_reason);
 	} else if (start_delivery(sh)) {
 		v->is_pending = true;
 		sh->is_committing = true;
@@ -350,6 +409,24 @@ static void decide_message(struct session_shell *sh, const struct smtp_event *ev
 		take_delivery_answer(sh, v);
 	}
 	envelope_free(&sh->envelope);
+}
+
+static void spool_is_whole(struct session_shell *sh)
+{
+	struct step_verdict v = { 0 };
+
+	conclude_message(sh, &v);
+	if (!v.is_pending)
+		session_shell_decided(sh, v.reply);
+}
+
+static void decide_message(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
+{
+	if (event->u.message.has_bare_dot)
+		log_bare_dot(sh);
+	v->is_pending = wait_for_spool(sh);
+	if (!v->is_pending)
+		conclude_message(sh, v);
 }
 
 void session_step_decide(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
@@ -379,11 +456,31 @@ void session_step_reset(struct session_shell *sh)
 	envelope_free(&sh->envelope);
 }
 
+/* The disk takes no content any more: what is on its way there is given up. */
+static void expire_spool(struct session_shell *sh)
+{
+	lose_spool(sh->envelope, "spool_dir: the disk did not answer in time");
+	if (smtp_session_waiting(sh->smtp) == SMTP_EVENT_MESSAGE)
+		spool_is_whole(sh);
+	else
+		session_shell_resume(sh);
+}
+
 void session_step_expire(struct session_shell *sh)
 {
 	const struct smtp_reply *reply = smtp_reply(SMTP_REPLY_LOCAL_ERROR);
 	struct envelope *e = sh->envelope;
 
+	if (op_running(&e->spool_op)) {
+		expire_spool(sh);
+		return;
+	}
+	if (op_running(&e->room.op)) {
+		e->room.fits = false;
+		snprintf(e->room.reason, sizeof(e->room.reason), "spool_dir: the disk did not answer in time");
+		session_shell_decided(sh, take_room_answer(sh));
+		return;
+	}
 	session_shell_log_refusal(sh, reply, sh->is_committing ? "message" : "rcpt", SPAN_LITERAL(""),
 				  "the backend did not answer in time");
 	if (sh->is_committing) {
