@@ -117,7 +117,7 @@ static bool add_catch_all(struct maildir_places *places, const struct maildir_ru
 	if (rules->postmaster && smtp_address_is_postmaster(recipient) && !is_named(recipient, rules->postmaster))
 		return true;
 	if (at < name.len) {
-		if (!smtp_address_parse(&mailbox, name))
+		if (!smtp_address_parse(&mailbox, SMTP_CHARSET_UTF8, name))
 			return true;
 	} else {
 		mailbox = *recipient;
