@@ -479,6 +479,50 @@ START_TEST(a_refused_sender_with_recipients_is_noticed)
 }
 END_TEST
 
+/* Plain text behind STARTTLS, honestly played, is to be forged. */
+static void begin_starttls(struct honest *h, bool starts_tls)
+{
+	char words[1024];
+
+	h->options = vectors.vectors[0].options;
+	h->options.offers_starttls = h->options.requires_tls = true;
+	h->play = (struct play){ .options = &h->options, .starts_tls = starts_tls };
+	h->play.input = SPAN_LITERAL("STARTTLS\r\nEHLO a\r\nMAIL FROM:<a@b.example>\r\n");
+	play_run(&h->play, &h->t);
+	ck_assert_ptr_null(model_judge(&h->play, &h->t, words, sizeof(words)));
+}
+
+START_TEST(plain_text_behind_starttls_is_noticed)
+{
+	struct honest h;
+
+	begin_starttls(&h, false);
+	h.t.used++;
+	must_be_noticed(&h, "a byte that was used");
+	begin_starttls(&h, false);
+	transcript_add(&h.t, PLAY_REPLY, SMTP_EVENTS, "250 OK")->bytes = SPAN_LITERAL("250 OK");
+	must_be_noticed(&h, "an answer");
+	begin_starttls(&h, false);
+	h.t.has_ended = false;
+	must_be_noticed(&h, "a session that goes on");
+}
+END_TEST
+
+START_TEST(mail_before_tls_is_noticed)
+{
+	struct honest h;
+	size_t i;
+
+	begin_starttls(&h, true);
+	i = entry_with(&h.t, "STARTTLS") + 1;
+	while (h.t.entries[i].kind != PLAY_TLS)
+		i++;
+	memmove(&h.t.entries[i], &h.t.entries[i + 1], (h.t.count - i - 1) * sizeof(*h.t.entries));
+	h.t.count--;
+	must_be_noticed(&h, "mail without TLS");
+}
+END_TEST
+
 static void add_vector_tests(TCase *tcase)
 {
 	int files = (int)vectors.file_count;
@@ -508,6 +552,8 @@ int main(void)
 	ADD_ROWS(tcase, what_is_there_twice_is_noticed, telling);
 	tcase_add_test(tcase, other_content_is_noticed);
 	tcase_add_test(tcase, a_refused_sender_with_recipients_is_noticed);
+	tcase_add_test(tcase, plain_text_behind_starttls_is_noticed);
+	tcase_add_test(tcase, mail_before_tls_is_noticed);
 	status = unit_main(suite);
 	vector_set_fini(&vectors);
 	return status;

@@ -88,6 +88,7 @@ struct judge {
 	size_t entry;  /* next entry of the transcript */
 	size_t used;   /* bytes of input accounted for */
 	enum line_ending line_ending;
+	bool is_tls;
 	bool may_fall_silent; /* closed without a word, or out of memory */
 };
 
@@ -107,48 +108,33 @@ static bool __attribute__((format(printf, 2, 3))) offence(struct judge *j, const
 	return false;
 }
 
-/* ---- law 8: the order of events ---- */
+/* ---- laws 6 and 8: the order of events ---- */
 
-enum model_state {
-	MODEL_START,
-	MODEL_IDLE,        /* no transaction */
-	MODEL_TRANSACTION, /* MAIL was accepted */
-	MODEL_BODY,        /* DATA was accepted */
-	MODEL_CLOSING,     /* only CLOSE may come */
-	MODEL_ENDED,
-};
-
-struct model {
-	enum model_state state;
-	bool has_helo;
-	bool needs_helo;   /* before MAIL */
-	size_t recipients;
-	bool owes_reset; /* the session is to close inside a transaction */
-	bool may_reset;  /* it was closed while the owner had not yet said yes or no to MAIL */
-};
-
-static bool is_refused(const struct play_entry *e)
+static bool is_refusal(const struct play_verdict *v)
 {
-	return e->verdict.is_close || e->verdict.reply.code >= 400;
+	return v->is_close || v->reply.code >= 400;
 }
 
-static bool closes(const struct play_entry *e)
+static bool is_closing(const struct play_verdict *v)
 {
-	return e->verdict.is_close || e->verdict.reply.code == 421;
+	return v->is_close || v->reply.code == 421;
 }
 
-static bool model_may(const struct model *m, enum smtp_event_type type, bool is_closed_from_outside)
+bool model_may(const struct model *m, const struct smtp_session_options *o, enum smtp_event_type type,
+	       bool is_closed_from_outside)
 {
 	bool in_transaction = m->state == MODEL_TRANSACTION || m->state == MODEL_BODY;
+	bool is_safe = m->is_tls || !o->requires_tls;
 
 	switch (type) {
 	case SMTP_EVENT_CONNECT: return m->state == MODEL_START;
 	case SMTP_EVENT_HELO: return m->state == MODEL_IDLE;
-	case SMTP_EVENT_MAIL: return m->state == MODEL_IDLE && (m->has_helo || !m->needs_helo);
+	case SMTP_EVENT_MAIL: return m->state == MODEL_IDLE && is_safe && (m->has_helo || o->is_lenient);
 	case SMTP_EVENT_RCPT: return m->state == MODEL_TRANSACTION;
 	case SMTP_EVENT_DATA: return m->state == MODEL_TRANSACTION && m->recipients > 0;
 	case SMTP_EVENT_BODY:
 	case SMTP_EVENT_MESSAGE: return m->state == MODEL_BODY;
+	case SMTP_EVENT_STARTTLS: return m->state == MODEL_IDLE && o->offers_starttls && !m->is_tls;
 	case SMTP_EVENT_RESET: return in_transaction || m->owes_reset || m->may_reset;
 	case SMTP_EVENT_REPLIED: return m->state != MODEL_START && m->state != MODEL_ENDED;
 	case SMTP_EVENT_QUIT: return m->state == MODEL_IDLE;
@@ -159,55 +145,74 @@ static bool model_may(const struct model *m, enum smtp_event_type type, bool is_
 	}
 }
 
-static void model_answered(struct model *m, const struct play_entry *e)
+static void take_accepted(struct model *m, enum smtp_event_type type)
 {
-	if (e->type == SMTP_EVENT_CONNECT)
-		m->state = is_refused(e) ? MODEL_CLOSING : MODEL_IDLE;
-	else if (e->type == SMTP_EVENT_HELO)
-		m->has_helo |= !is_refused(e);
-	else if (e->type == SMTP_EVENT_MAIL && !is_refused(e))
-		m->state = MODEL_TRANSACTION;
-	else if (e->type == SMTP_EVENT_RCPT)
-		m->recipients += !is_refused(e);
-	else if (e->type == SMTP_EVENT_DATA && !is_refused(e))
-		m->state = MODEL_BODY;
-	else if (e->type == SMTP_EVENT_MESSAGE && !e->verdict.is_close)
+	if (type == SMTP_EVENT_CONNECT)
 		m->state = MODEL_IDLE;
-	if (closes(e)) {
+	else if (type == SMTP_EVENT_HELO)
+		m->has_helo = true;
+	else if (type == SMTP_EVENT_MAIL)
+		m->state = MODEL_TRANSACTION;
+	else if (type == SMTP_EVENT_RCPT)
+		m->recipients++;
+	else if (type == SMTP_EVENT_DATA)
+		m->state = MODEL_BODY;
+	else if (type == SMTP_EVENT_STARTTLS)
+		m->state = MODEL_TLS;
+}
+
+static void take_answered(struct model *m, enum smtp_event_type type, const struct play_verdict *v)
+{
+	if (type == SMTP_EVENT_MAIL)
+		m->recipients = 0;
+	if (type == SMTP_EVENT_MESSAGE && !v->is_close)
+		m->state = MODEL_IDLE;
+	if (!is_refusal(v))
+		take_accepted(m, type);
+	if (is_closing(v) || (type == SMTP_EVENT_CONNECT && is_refusal(v))) {
 		m->owes_reset = m->state == MODEL_TRANSACTION || m->state == MODEL_BODY;
-		m->may_reset = e->type == SMTP_EVENT_MAIL && e->verdict.is_close;
+		m->may_reset = type == SMTP_EVENT_MAIL && v->is_close;
 		m->state = MODEL_CLOSING;
 	}
 }
 
-static void model_take(struct model *m, const struct play_entry *e)
+void model_take(struct model *m, enum smtp_event_type type, const struct play_verdict *verdict)
 {
-	if (e->type == SMTP_EVENT_MAIL)
-		m->recipients = 0;
-	if (play_event_waits(e->type)) {
-		model_answered(m, e);
-	} else if (e->type == SMTP_EVENT_RESET) {
+	if (play_event_waits(type)) {
+		take_answered(m, type, verdict);
+	} else if (type == SMTP_EVENT_RESET) {
 		m->owes_reset = m->may_reset = false;
 		if (m->state != MODEL_CLOSING)
 			m->state = MODEL_IDLE;
-	} else if (e->type == SMTP_EVENT_QUIT || e->type == SMTP_EVENT_CLOSE) {
+	} else if (type == SMTP_EVENT_QUIT || type == SMTP_EVENT_CLOSE) {
 		m->state = MODEL_ENDED;
 	}
 }
 
+/* RFC 3207 4.2: what was said before is forgotten. */
+void model_take_tls(struct model *m)
+{
+	m->is_tls = true;
+	m->has_helo = false;
+	if (m->state == MODEL_TLS)
+		m->state = MODEL_IDLE;
+}
+
 static bool judge_events(struct judge *j)
 {
-	struct model m = { .state = MODEL_START, .needs_helo = !j->play->options->is_lenient };
-	bool is_closed = j->play->closing != NULL;
+	const struct smtp_session_options *o = j->play->options;
+	struct model m = { .state = MODEL_START };
 
 	for (size_t i = 0; i < j->t->count; i++) {
 		const struct play_entry *e = &j->t->entries[i];
 
+		if (e->kind == PLAY_TLS)
+			model_take_tls(&m);
 		if (e->kind != PLAY_EVENT)
 			continue;
-		if (!model_may(&m, e->type, is_closed))
+		if (!model_may(&m, o, e->type, j->play->closing != NULL))
 			return offence(j, "the event \"%s\" (entry %zu) comes at the wrong time", e->text, i);
-		model_take(&m, e);
+		model_take(&m, e->type, &e->verdict);
 	}
 	if (m.state == MODEL_CLOSING)
 		return offence(j, "the session should have closed");
@@ -308,6 +313,8 @@ static enum smtp_event_type event_of(struct span line)
 		return SMTP_EVENT_MAIL;
 	if (is_verb(line, "RCPT"))
 		return SMTP_EVENT_RCPT;
+	if (is_verb(line, "STARTTLS"))
+		return SMTP_EVENT_STARTTLS;
 	return is_verb(line, "DATA") ? SMTP_EVENT_DATA : SMTP_EVENTS;
 }
 
@@ -335,14 +342,27 @@ static bool judge_asked(struct judge *j, size_t from, const struct final_reply *
 	       offence(j, "%u without asking for event %d", r->code, (int)type);
 }
 
+static bool may_come_before_tls(struct span line)
+{
+	static const char *const verbs[] = { "EHLO", "HELO", "STARTTLS", "RSET", "NOOP", "QUIT" };
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (is_verb(line, verbs[i]))
+			return true;
+	return false;
+}
+
 static bool judge_code(struct judge *j, struct span line, const struct final_reply *r)
 {
 	bool is_go_ahead = r->code == 354;
 	bool is_bye = r->code == 221;
+	bool is_tls = r->code == 220;
 
 	if (r->code >= 400)
 		return true;
-	if (is_go_ahead != is_verb(line, "DATA") || is_bye != is_verb(line, "QUIT"))
+	if (j->play->options->requires_tls && !j->is_tls && !may_come_before_tls(line))
+		return offence(j, "%u before TLS to %.*s", r->code, (int)span_head(line, 80).len, line.ptr);
+	if (is_tls != is_verb(line, "STARTTLS") || is_go_ahead != is_verb(line, "DATA") || is_bye != is_verb(line, "QUIT"))
 		return offence(j, "%u is no answer to %.*s", r->code, (int)span_head(line, 80).len, line.ptr);
 	return true;
 }
@@ -434,6 +454,47 @@ static int judge_data(struct judge *j)
 	}
 }
 
+/* ---- law 6 ---- */
+
+static bool has_tls_started(const struct judge *j)
+{
+	for (size_t i = j->entry; i < j->t->count && j->t->entries[i].kind != PLAY_REPLY; i++)
+		if (j->t->entries[i].kind == PLAY_TLS)
+			return true;
+	return false;
+}
+
+/*
+ * Behind the 220 to STARTTLS: what comes over TLS is a session of its own; what comes in plain text ends
+ * it without a word. 1: the next command may follow; 0: all is judged; -1: an offence.
+ */
+static int judge_starttls(struct judge *j)
+{
+	if (has_tls_started(j)) {
+		j->is_tls = true;
+		j->line_ending = LINE_ENDING_UNKNOWN;
+		return 1;
+	}
+	if (j->t->used > j->used) {
+		offence(j, "plain text behind STARTTLS was used");
+		return -1;
+	}
+	/* A closing from outside may have been quicker. */
+	if (j->play->closing)
+		return judge_silence(j) ? 0 : -1;
+	if (j->used < j->play->input.len && !j->t->has_ended) {
+		offence(j, "plain text behind STARTTLS did not end the session");
+		return -1;
+	}
+	for (; j->entry < j->t->count; j->entry++) {
+		if (j->t->entries[j->entry].kind != PLAY_REPLY)
+			continue;
+		offence(j, "plain text behind STARTTLS was answered: %s", j->t->entries[j->entry].text);
+		return -1;
+	}
+	return 0;
+}
+
 /* 1: the next command may follow; 0: all is judged; -1: an offence. */
 static int judge_command(struct judge *j)
 {
@@ -464,6 +525,8 @@ static int judge_command(struct judge *j)
 	}
 	if (r.code == 221 || r.code == 421)
 		return judge_end(j) ? 0 : -1;
+	if (r.code == 220)
+		return judge_starttls(j);
 	return r.code == 354 ? judge_data(j) : 1;
 }
 
@@ -499,6 +562,7 @@ const char *model_judge(const struct play *p, const struct transcript *t, char *
 	struct judge j = { .play = p, .t = t, .words = words, .size = size };
 
 	j.may_fall_silent = may_fall_silent(p, t);
+	j.is_tls = p->starts_in_tls;
 
 	if (t->has_no_memory)
 		return NULL;

@@ -26,6 +26,36 @@ struct model_data {
 void model_data_decode(struct model_data *m, struct span in, enum line_ending line_ending);
 void model_data_fini(struct model_data *m);
 
+/* ---- the order of events (laws 6 and 8) ---- */
+
+enum model_state {
+	MODEL_START,
+	MODEL_IDLE,        /* no transaction */
+	MODEL_TRANSACTION, /* MAIL was accepted */
+	MODEL_BODY,        /* DATA was accepted */
+	MODEL_TLS,         /* STARTTLS was accepted, and TLS is yet to start */
+	MODEL_CLOSING,     /* only CLOSE may come */
+	MODEL_ENDED,
+};
+
+struct model {
+	enum model_state state;
+	bool has_helo;
+	bool is_tls;
+	uint32_t recipients;
+	bool owes_reset; /* the session is to close inside a transaction */
+	bool may_reset;  /* it was closed while the owner had not yet said yes or no to MAIL */
+};
+
+/* May this event come now? */
+bool model_may(const struct model *m, const struct smtp_session_options *o, enum smtp_event_type type,
+	       bool is_closed_from_outside);
+/* An event came; one that waits was answered with the verdict. */
+void model_take(struct model *m, enum smtp_event_type type, const struct play_verdict *verdict);
+void model_take_tls(struct model *m);
+
+/* ---- whole conversations ---- */
+
 /*
  * Hold a conversation against the laws: events come in a legal order and each way out of a transaction
  * passes one reset (8); each command has one final reply, in order, counted by lines that are found here

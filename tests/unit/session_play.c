@@ -15,6 +15,7 @@ struct player {
 	struct transcript *t;
 	struct smtp_session *session;
 	bool has_closed; /* the closing was done */
+	bool awaits_tls; /* STARTTLS was accepted */
 	size_t idle;     /* calls in a row that used no byte */
 	size_t owed;     /* output that there was right after the last call */
 };
@@ -111,6 +112,7 @@ static const char *event_name(enum smtp_event_type type)
 		[SMTP_EVENT_DATA] = "DATA",       [SMTP_EVENT_MESSAGE] = "MESSAGE",
 		[SMTP_EVENT_RESET] = "RESET",     [SMTP_EVENT_REPLIED] = "REPLIED",
 		[SMTP_EVENT_QUIT] = "QUIT",       [SMTP_EVENT_CLOSE] = "CLOSE",
+		[SMTP_EVENT_STARTTLS] = "STARTTLS",
 	};
 
 	return names[type];
@@ -217,6 +219,9 @@ static struct span offer(const struct player *p)
 
 	if (play->closing && !p->has_closed && play->closing->offset < end)
 		end = play->closing->offset;
+	/* Whoever starts TLS sends nothing between. */
+	if (p->awaits_tls && play->starts_tls && play->tls_offset < end)
+		end = play->tls_offset > pos ? play->tls_offset : pos;
 	if (play->cut && pos < end) {
 		size_t n = play->cut(play->arg, pos);
 
@@ -290,6 +295,7 @@ static void answer(struct player *p, size_t entry, enum smtp_event_type type)
 	if (play->offers_while_waiting)
 		offer_while_waiting(p);
 	give_reply(p, &v);
+	p->awaits_tls = type == SMTP_EVENT_STARTTLS && v.reply.code < 400 && !v.is_close;
 }
 
 static void send_some(struct player *p)
@@ -300,6 +306,18 @@ static void send_some(struct player *p)
 		object(p->t, "wants output to be sent, but there is none");
 	if (pending > 0)
 		send_bytes(p, pending > 1000 ? 1000 : pending);
+}
+
+/* TLS runs over a connection that has nothing left to send in plain text. */
+static void start_tls(struct player *p)
+{
+	transcript_add(p->t, PLAY_TLS, SMTP_EVENTS, "");
+	p->awaits_tls = false;
+	if (p->t->seen > 0)
+		send_bytes(p, p->t->seen);
+	enter();
+	smtp_session_tls_started(p->session);
+	leave();
 }
 
 /* All that was offered is used: go on, close, or finish. False: the conversation is over. */
@@ -319,6 +337,8 @@ static bool feed_more(struct player *p)
 		give_reply(p, &v);
 		return true;
 	}
+	if (p->awaits_tls && play->starts_tls && p->t->used >= play->tls_offset)
+		start_tls(p);
 	return p->t->used < play->input.len;
 }
 
@@ -388,6 +408,9 @@ static void converse(struct player *p)
 		bool goes_on;
 
 		t->used += used;
+		/* Law 6. */
+		if (p->awaits_tls && (used > 0 || (in.len > 0 && event.type == SMTP_EVENT_NEED_INPUT)))
+			object(t, "used %zu of %zu bytes behind STARTTLS", used, in.len);
 		goes_on = (unsigned)event.type < SMTP_EVENTS && take_event(p, &event, in.len, used);
 		end_block(block, in.len);
 		if ((unsigned)event.type >= SMTP_EVENTS)
@@ -413,6 +436,8 @@ void play_run(const struct play *p, struct transcript *t)
 		t->has_no_memory = true;
 		return;
 	}
+	if (p->starts_in_tls)
+		start_tls(&player);
 	converse(&player);
 	transcript_end_body(t);
 	if (t->seen > 0)

@@ -20,6 +20,7 @@ struct play {
 	const struct smtp_session_options *options;
 	struct span input;
 	const struct play_closing *closing; /* NULL: none */
+	size_t tls_offset;       /* starts_tls: bytes of input before it are plain text in any case */
 	/* The verdict for the nth event that waits, from 0. NULL: always the default. */
 	struct play_verdict (*verdict)(const void *arg, size_t nth, enum smtp_event_type type);
 	/* How many bytes may be offered from here on, at least 1. NULL: all. */
@@ -29,6 +30,8 @@ struct play {
 	bool lends_briefly;        /* law 4: each block is a fresh one, freed right after the call */
 	bool sends_late;           /* take output only when asked to, a little at a time */
 	bool trims;                /* smtp_session_trim() whenever input is needed */
+	bool starts_in_tls;        /* TLS from the first byte */
+	bool starts_tls;           /* as soon as STARTTLS was accepted and the plain text is used; or never */
 	bool lacks_memory;         /* allocations may fail: the session may end without a word */
 };
 

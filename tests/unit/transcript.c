@@ -106,6 +106,7 @@ bool play_event_waits(enum smtp_event_type type)
 	case SMTP_EVENT_RCPT:
 	case SMTP_EVENT_DATA:
 	case SMTP_EVENT_MESSAGE:
+	case SMTP_EVENT_STARTTLS:
 		return true;
 	default:
 		return false;
@@ -191,7 +192,9 @@ void transcript_drop_refused(struct transcript *t)
 
 static void print_entry(const struct play_entry *e, struct buf *out)
 {
-	play_need(buf_add_str(out, e->kind == PLAY_REPLY ? "S: " : "E: "));
+	static const char *const directives[] = { [PLAY_REPLY] = "S: ", [PLAY_EVENT] = "E: ", [PLAY_TLS] = "T: " };
+
+	play_need(buf_add_str(out, directives[e->kind]));
 	if (e->kind == PLAY_EVENT && e->type == SMTP_EVENT_BODY)
 		play_need(buf_add_str(out, "BODY "));
 	play_need(buf_add_span(out, span_head(span_str(e->is_anything ? "*" : e->text), 200)));
@@ -232,6 +235,8 @@ static bool same_entry(const struct play_entry *expected, const struct play_entr
 /* Does it belong to the order of replies and waiting events, or to that of the events? */
 static bool in_order(const struct play_entry *e, bool of_events)
 {
+	if (e->kind == PLAY_TLS)
+		return true;
 	if (of_events)
 		return e->kind == PLAY_EVENT;
 	return e->kind == PLAY_REPLY || play_event_waits(e->type);

@@ -20,6 +20,7 @@ struct play_verdict {
 enum play_kind {
 	PLAY_REPLY, /* a reply line, without its line end */
 	PLAY_EVENT,
+	PLAY_TLS, /* smtp_session_tls_started() was called */
 };
 
 struct play_entry {

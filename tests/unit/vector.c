@@ -96,7 +96,7 @@ static enum smtp_event_type event_type(struct loader *l, struct span word)
 		{ "DATA", SMTP_EVENT_DATA },       { "MESSAGE", SMTP_EVENT_MESSAGE },
 		{ "BODY", SMTP_EVENT_BODY },       { "RESET", SMTP_EVENT_RESET },
 		{ "REPLIED", SMTP_EVENT_REPLIED }, { "QUIT", SMTP_EVENT_QUIT },
-		{ "CLOSE", SMTP_EVENT_CLOSE },
+		{ "CLOSE", SMTP_EVENT_CLOSE },     { "STARTTLS", SMTP_EVENT_STARTTLS },
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -190,6 +190,41 @@ static void set_closing(struct loader *l, struct span text)
 	l->vector->closing.reply = parse_reply(l, text);
 }
 
+/* A session that begins with it is in TLS from the start. */
+static void start_tls(struct loader *l)
+{
+	struct vector *v = l->vector;
+
+	if (v->starts_tls)
+		mistake(l, "TLS has started already", SPAN_LITERAL("T"));
+	v->starts_in_tls |= !l->has_connect;
+	v->starts_tls = l->has_connect;
+	v->tls_offset = buf_len(&l->input);
+	transcript_add(&v->expected, PLAY_TLS, SMTP_EVENTS, "");
+}
+
+/* False: it is no switch. */
+static bool set_switch(struct smtp_session_options *o, struct span key, bool value)
+{
+	struct {
+		const char *key;
+		bool *value;
+	} rows[] = {
+		{ "is_lenient", &o->is_lenient },
+		{ "rejects_unknown_parameters", &o->rejects_unknown_parameters },
+		{ "offers_starttls", &o->offers_starttls },
+		{ "requires_tls", &o->requires_tls },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!span_eq(key, span_str(rows[i].key)))
+			continue;
+		*rows[i].value = value;
+		return true;
+	}
+	return false;
+}
+
 static void set_number(struct loader *l, struct span key, uint64_t value)
 {
 	struct smtp_session_options *o = &l->vector->options;
@@ -207,15 +242,6 @@ static void set_number(struct loader *l, struct span key, uint64_t value)
 		{ "max_errors", NULL, &o->max_errors },
 		{ "maxnotimpl", NULL, &o->maxnotimpl },
 	};
-
-	if (span_eq(key, SPAN_LITERAL("is_lenient"))) {
-		o->is_lenient = value != 0;
-		return;
-	}
-	if (span_eq(key, SPAN_LITERAL("rejects_unknown_parameters"))) {
-		o->rejects_unknown_parameters = value != 0;
-		return;
-	}
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		if (!span_eq(key, span_str(rows[i].key)))
@@ -255,10 +281,10 @@ static void set_options(struct loader *l, struct span text)
 			l->vector->options.hostname = keep(l, value);
 		else if (span_eq(key, SPAN_LITERAL("bare_newline")))
 			l->vector->options.bare_newline = parse_bare_newline(l, value);
-		else if (span_to_u64(value, &number))
-			set_number(l, key, number);
-		else
+		else if (!span_to_u64(value, &number))
 			mistake(l, "bad option", word);
+		else if (!set_switch(&l->vector->options, key, number != 0))
+			set_number(l, key, number);
 	}
 }
 
@@ -274,7 +300,7 @@ static void add_input(struct loader *l, char kind, struct span text, uint64_t ti
 /* The vector's first line says CONNECT itself, or the usual greeting goes before. */
 static void begin_conversation(struct loader *l, char kind, struct span text)
 {
-	if (l->has_connect || kind == 'O')
+	if (l->has_connect || kind == 'O' || kind == 'T')
 		return;
 	l->has_connect = true;
 	if (kind == 'E' && span_eq(text, SPAN_LITERAL("CONNECT")))
@@ -291,6 +317,7 @@ static void take_directive(struct loader *l, char kind, struct span text)
 	case 'E': expect_event(l, text); break;
 	case 'V': give_verdict(l, text); break;
 	case 'X': set_closing(l, text); break;
+	case 'T': start_tls(l); break;
 	default: mistake(l, "unknown directive", text);
 	}
 }
@@ -540,6 +567,9 @@ struct play vector_play(const struct vector *v)
 		.closing = v->has_closing ? &v->closing : NULL,
 		.verdict = verdict_of,
 		.arg = v,
+		.starts_in_tls = v->starts_in_tls,
+		.starts_tls = v->starts_tls,
+		.tls_offset = v->tls_offset,
 	};
 }
 

@@ -18,6 +18,9 @@ struct vector {
 	size_t verdict_count;
 	struct play_closing closing;
 	bool has_closing;
+	bool starts_in_tls;
+	bool starts_tls;
+	size_t tls_offset; /* bytes of input before TLS */
 	struct transcript expected;
 };
 
