@@ -25,7 +25,8 @@ static struct smtp_session_options read_options(const uint8_t *head)
 {
 	return (struct smtp_session_options){
 		.hostname = "mx.example.org",
-		.greeting = head[INPUT_SEED] & 1 ? "mx.example.org\nsmtpfrontd" : "mx.example.org smtpfrontd",
+		.greeting = head[INPUT_SEED] & INPUT_GREETS_IN_LINES ? "mx.example.org\nsmtpfrontd"
+								     : "mx.example.org smtpfrontd",
 		.max_message_size = option(head, INPUT_MAX_MESSAGE_SIZE, 50 << 20),
 		.max_header_size = option(head, INPUT_MAX_HEADER_SIZE, 256 << 10),
 		.max_hops = option(head, INPUT_MAX_HOPS, 100),
@@ -36,8 +37,16 @@ static struct smtp_session_options read_options(const uint8_t *head)
 		.maxnotimpl = head[INPUT_MAXNOTIMPL],
 		.bare_newline = (enum smtp_bare_newline)((head[INPUT_FLAGS] & INPUT_BARE_NEWLINE) / 32 % 3),
 		.is_lenient = head[INPUT_FLAGS] & INPUT_IS_LENIENT,
-		.rejects_unknown_parameters = head[INPUT_SEED] & 4,
+		.rejects_unknown_parameters = head[INPUT_SEED] & INPUT_REJECTS_UNKNOWN_PARAMETERS,
+		.offers_starttls = head[INPUT_SEED] & INPUT_OFFERS_STARTTLS,
+		.requires_tls = head[INPUT_SEED] & INPUT_REQUIRES_TLS,
 	};
+}
+
+/* No owner says 250 to the others. */
+static bool may_be_250(enum smtp_event_type type)
+{
+	return type != SMTP_EVENT_CONNECT && type != SMTP_EVENT_DATA && type != SMTP_EVENT_STARTTLS;
 }
 
 static struct play_verdict verdict_of(const void *arg, size_t nth, enum smtp_event_type type)
@@ -47,8 +56,7 @@ static struct play_verdict verdict_of(const void *arg, size_t nth, enum smtp_eve
 
 	if (nth < c->verdict_count && c->verdicts[nth] >= INPUT_VERDICT_FIRST)
 		v = session_input_verdicts[c->verdicts[nth] % INPUT_VERDICT_KINDS];
-	/* No owner says 250 to these. */
-	if ((type == SMTP_EVENT_CONNECT || type == SMTP_EVENT_DATA) && v.reply.code == 250)
+	if (v.reply.code == 250 && !may_be_250(type))
 		v.reply.code = 0;
 	return v;
 }
@@ -60,7 +68,7 @@ static size_t cut_of(const void *arg, size_t offset)
 	uint32_t x = (uint32_t)offset * 2654435761u + c->head[INPUT_SEED] * 40503u;
 
 	x ^= x >> 15;
-	return 1 + x % (c->head[INPUT_SEED] & 2 ? 3 : 50);
+	return 1 + x % (c->head[INPUT_SEED] & INPUT_CUTS_SMALL ? 3 : 50);
 }
 
 static _Noreturn void break_law(const char *law, const char *words)
@@ -113,6 +121,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	c.verdict_count = data[INPUT_VERDICTS];
 	options = read_options(data);
+	p.starts_tls = data[INPUT_SEED] & INPUT_STARTS_TLS;
+	p.starts_in_tls = data[INPUT_SEED] & INPUT_STARTS_IN_TLS;
 	p.input = span_of(c.verdicts + c.verdict_count, size - INPUT_HEAD - c.verdict_count);
 	closing.offset = (size_t)data[INPUT_CLOSING_HIGH] << 8 | data[INPUT_CLOSING_LOW];
 	if (data[INPUT_FLAGS] & INPUT_CLOSES_QUIETLY)

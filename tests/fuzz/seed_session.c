@@ -80,6 +80,17 @@ static unsigned hash(const char *name)
 	return h;
 }
 
+static uint8_t encode_switches(unsigned h, const struct vector *v)
+{
+	h &= INPUT_GREETS_IN_LINES | INPUT_CUTS_SMALL;
+	h |= v->options.rejects_unknown_parameters ? INPUT_REJECTS_UNKNOWN_PARAMETERS : 0;
+	h |= v->options.offers_starttls ? INPUT_OFFERS_STARTTLS : 0;
+	h |= v->options.requires_tls ? INPUT_REQUIRES_TLS : 0;
+	h |= v->starts_tls ? INPUT_STARTS_TLS : 0;
+	h |= v->starts_in_tls ? INPUT_STARTS_IN_TLS : 0;
+	return (uint8_t)h;
+}
+
 static void write_session(const char *dir, const struct vector *v)
 {
 	unsigned h = hash(v->name);
@@ -88,7 +99,7 @@ static void write_session(const char *dir, const struct vector *v)
 	FILE *file = create(dir, "session", v->name);
 
 	encode_options(head, &v->options);
-	head[INPUT_SEED] = (uint8_t)((h & ~4u) | (v->options.rejects_unknown_parameters ? 4 : 0));
+	head[INPUT_SEED] = encode_switches(h, v);
 	head[INPUT_FLAGS] = (uint8_t)(h % 8 | (unsigned)v->options.bare_newline * 32 |
 				      (v->options.is_lenient ? INPUT_IS_LENIENT : 0));
 	if (v->has_closing) {

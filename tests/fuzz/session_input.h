@@ -17,7 +17,7 @@ enum session_input_byte {
 	INPUT_MAX_COMMAND_LINE,
 	INPUT_MAX_RECIPIENTS,
 	INPUT_MAX_MESSAGES,
-	INPUT_SEED,           /* of the cuts */
+	INPUT_SEED,           /* of the cuts, and enum session_input_switch */
 	INPUT_FLAGS,          /* enum session_input_flag */
 	INPUT_CLOSING_HIGH,   /* offset at which the session is closed from outside */
 	INPUT_CLOSING_LOW,
@@ -33,6 +33,17 @@ enum session_input_flag {
 	INPUT_CLOSES_QUIETLY = 16,
 	INPUT_BARE_NEWLINE = 32 | 64, /* enum smtp_bare_newline in two bits */
 	INPUT_IS_LENIENT = 128,
+};
+
+/* Bits of the seed that mean something else too. */
+enum session_input_switch {
+	INPUT_GREETS_IN_LINES = 1,
+	INPUT_CUTS_SMALL = 2,
+	INPUT_REJECTS_UNKNOWN_PARAMETERS = 4,
+	INPUT_OFFERS_STARTTLS = 8,
+	INPUT_REQUIRES_TLS = 16,
+	INPUT_STARTS_TLS = 32,    /* as soon as STARTTLS was accepted */
+	INPUT_STARTS_IN_TLS = 64,
 };
 
 /* The last bytes choose these verdicts; all others are the default success. */
