@@ -26,6 +26,13 @@ enum config_bare_newline {
 	CONFIG_BARE_NEWLINE_LENIENT, /* in a rule for listed clients only */
 };
 
+/* One of tls_certificates. */
+struct tls_pair_config {
+	const char *certfile;
+	const char *keyfile; /* NULL: in certfile */
+	struct config_place place;
+};
+
 /* Keys that may stand at top level and again in a listener, where they win. */
 struct session_config {
 	const char *smtpgreeting;   /* NULL: "<hostname> smtpfrontd" */
@@ -51,6 +58,9 @@ struct session_config {
 	const char *tls_client_ca;       /* NULL: none */
 	uint32_t tls_client_verify;      /* enum tls_client_verify */
 	uint32_t tls_handshake_timeout_s;
+	const struct tls_pair_config *tls_certificates; /* beside tls_certfile */
+	size_t tls_certificate_count;
+	const char *tls_certificate_dir; /* NULL: none */
 	bool tls_immediate;
 	bool tls_compat;
 	bool tls_required;

@@ -64,6 +64,25 @@ static void dump_prefixes(const struct client_config *client, FILE *out)
 	fputs(" )", out);
 }
 
+enum { CERTIFICATES_OFFSET = offsetof(struct session_config, tls_certificates) };
+
+static void dump_certificates(const struct session_config *session, FILE *out)
+{
+	fputs("(", out);
+	for (size_t i = 0; i < session->tls_certificate_count; i++) {
+		const struct tls_pair_config *pair = &session->tls_certificates[i];
+
+		fputs(i ? ", { certfile = " : " { certfile = ", out);
+		dump_string(pair->certfile, out);
+		if (pair->keyfile) {
+			fputs("; keyfile = ", out);
+			dump_string(pair->keyfile, out);
+		}
+		fputs("; }", out);
+	}
+	fputs(" )", out);
+}
+
 static void dump_bool(const struct option *o, bool value, FILE *out)
 {
 	if (o->words)
@@ -99,6 +118,9 @@ static void dump_value(const struct config *config, const struct option *o, cons
 		break;
 	case OPTION_PREFIXES:
 		dump_prefixes((const void *)((const char *)field - ADDRESSES_OFFSET), out);
+		break;
+	case OPTION_CERTIFICATES:
+		dump_certificates((const void *)((const char *)field - CERTIFICATES_OFFSET), out);
 		break;
 	case OPTION_LISTENERS:
 	case OPTION_BACKENDS:

@@ -296,6 +296,81 @@ static void check_lenient(struct lint *l)
 	}
 }
 
+/* Where a key of this listener stands; the listener itself where it has the default. */
+static struct config_place listener_key_place(const struct listener_config *listener, const char *key)
+{
+	struct config_place place = listener->places[option_find(OPTION_GROUP_LISTENERS, key) - option_table];
+
+	return place.file ? place : listener->place;
+}
+
+static bool has_certificate(const struct session_config *session)
+{
+	return session->tls_certfile || session->tls_certificate_count || session->tls_certificate_dir;
+}
+
+/* What asks for TLS where there is none would be plain text. */
+static bool check_listener_tls(struct lint *l, const struct listener_config *listener)
+{
+	const struct session_config *session = &listener->session;
+	bool is_verifying = session->tls_client_verify != 0;
+	const struct {
+		bool is_wrong;
+		const char *key, *text;
+	} rules[] = {
+		{ session->tls_keyfile && !session->tls_certfile, "tls_keyfile",
+		  "tls_keyfile: there is a key, but no tls_certfile" },
+		{ session->tls_immediate && !has_certificate(session), "tls_immediate",
+		  "tls_immediate: there is no certificate; give tls_certfile" },
+		{ session->tls_required && !has_certificate(session), "tls_required",
+		  "tls_required: there is no certificate; give tls_certfile" },
+		{ is_verifying && !session->tls_client_ca, "tls_client_verify",
+		  "tls_client_verify: there are no authorities to verify with; give tls_client_ca" },
+		{ is_verifying && !has_certificate(session), "tls_client_verify",
+		  "tls_client_verify: there is no certificate; give tls_certfile" },
+	};
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
+		if (rules[i].is_wrong)
+			return fail_at(l, listener_key_place(listener, rules[i].key), rules[i].text);
+	return true;
+}
+
+/* Does an earlier listener have this from the same place? Then it was told. */
+static bool is_told(const struct config *config, size_t i, const char *key)
+{
+	struct config_place place = listener_key_place(&config->listeners[i], key);
+
+	for (size_t j = 0; j < i; j++) {
+		struct config_place before = listener_key_place(&config->listeners[j], key);
+
+		if (before.file == place.file && before.line == place.line)
+			return true;
+	}
+	return false;
+}
+
+static bool check_tls(struct lint *l)
+{
+	const struct config *config = l->config;
+
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct listener_config *listener = &config->listeners[i];
+		const struct session_config *session = &listener->session;
+
+		if (!check_listener_tls(l, listener))
+			return false;
+		if (session->tls_compat && has_certificate(session) && !is_told(config, i, "tls_compat"))
+			warn(l, listener_key_place(listener, "tls_compat"),
+			     "tls_compat: TLS that is known to be weak is allowed");
+		if (session->tls_client_ca && session->tls_client_verify == 0 &&
+		    !is_told(config, i, "tls_client_ca"))
+			warn(l, listener_key_place(listener, "tls_client_ca"),
+			     "tls_client_ca is not used, because tls_client_verify is \"off\"");
+	}
+	return true;
+}
+
 static void check_foreign_variables(struct lint *l)
 {
 	struct config *config = l->config;
@@ -312,7 +387,7 @@ bool lint_check(struct config *config, struct err *err)
 	config->warnings = arena_alloc(&config->arena, LINT_WARNINGS_MAX * sizeof(*config->warnings));
 	if (!config->warnings)
 		return err_set(err, "%s: out of memory", config->file);
-	if (!check_domains(&l) || !check_listeners(&l) || !check_clients(&l))
+	if (!check_domains(&l) || !check_listeners(&l) || !check_clients(&l) || !check_tls(&l))
 		return false;
 	check_hostname(&l);
 	check_postmaster(&l);

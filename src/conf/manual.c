@@ -71,10 +71,12 @@ static const char *type_words(const struct option *o)
 		[OPTION_SOCKET] = "An address and port",
 		[OPTION_PATTERN] = "A path",
 		[OPTION_PATH] = "A path",
+		[OPTION_PRIORITY] = "A string",
 		[OPTION_DELIMITERS] = "Some characters",
 		[OPTION_MAILBOX] = "The name of a mailbox",
 		[OPTION_MAILBOXES] = "A list of names of mailboxes",
 		[OPTION_PREFIXES] = "A list of addresses and networks",
+		[OPTION_CERTIFICATES] = "A list of groups",
 		[OPTION_BACKEND_NAME] = "A name",
 		[OPTION_LISTENERS] = "A list of groups",
 		[OPTION_BACKENDS] = "A group of named groups",
@@ -182,6 +184,7 @@ static const char *scope_name(enum option_scope scope)
 		[OPTION_BACKEND] = "Keys of a backend",
 		[OPTION_ROUTE] = "Keys of a route",
 		[OPTION_CLIENT] = "Keys of a rule for clients",
+		[OPTION_CERTIFICATE] = "Keys of a certificate",
 	};
 
 	return names[scope];

@@ -7,6 +7,7 @@ enum {
 	NAME_DOMAIN_MAX = 253, /* 255 on the wire of DNS (RFC 1035 2.3.4) */
 	NAME_LOCAL_MAX = 64,
 	NAME_PATTERN_MAX = 2048,
+	NAME_PRIORITY_MAX = 1000,
 	NAME_GREETING_LINE_MAX = 500, /* 512 without "220-", " ESMTP" and CRLF */
 	NAME_GREETING_MAX = 4000,
 	NAME_TAG_MAX = 32, /* RFC 3164 4.1.3 */
@@ -125,6 +126,18 @@ const char *name_check_path(struct span path)
 	if (path.len == 0 || path.ptr[0] != '/')
 		return "is not an absolute path";
 	return path.len > NAME_PATTERN_MAX ? "is too long" : NULL;
+}
+
+const char *name_check_priority(struct span priority)
+{
+	if (priority.len == 0)
+		return "is empty";
+	if (priority.len > NAME_PRIORITY_MAX)
+		return "is too long";
+	for (size_t i = 0; i < priority.len; i++)
+		if (priority.ptr[i] <= ' ' || priority.ptr[i] > '~')
+			return "has a blank, or a character that is not ASCII";
+	return NULL;
 }
 
 /* The octets of what begins with a %, or 0 where it means nothing: %d, %{2n}, %% */

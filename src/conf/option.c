@@ -25,6 +25,8 @@ enum { MAILDIR_ONLY = 1u << BACKEND_MAILDIR, ANY_BACKEND = MAILDIR_ONLY | 1u << 
 #define ROUTE(name) .key = #name, .scope = OPTION_ROUTE, .offset = offsetof(struct route_config, name)
 #define CLIENT(name, field) \
 	.key = #name, .scope = OPTION_CLIENT, .offset = offsetof(struct client_config, field)
+#define CERTIFICATE(name) \
+	.key = #name, .scope = OPTION_CERTIFICATE, .offset = offsetof(struct tls_pair_config, name)
 #define COUNT(least, most) .type = OPTION_U32, .unit = UNIT_COUNT, .min = (least), .max = (most)
 #define OCTETS(least, most) .type = OPTION_U64, .unit = UNIT_OCTETS, .min = (least), .max = (most)
 #define OCTETS32(least, most) .type = OPTION_U32, .unit = UNIT_OCTETS, .min = (least), .max = (most)
@@ -69,6 +71,11 @@ static const struct option_word bare_newlines_of_clients[] = {
 };
 
 static const struct option_word quota_replies[] = { { "temporary", false }, { "permanent", true }, { NULL, 0 } };
+
+/* In the order of enum tls_client_verify. */
+static const struct option_word client_verifications[] = {
+	{ "off", 0 }, { "ask", 1 }, { "require", 2 }, { NULL, 0 },
+};
 
 static const struct option_word unknown_parameters[] = {
 	{ "ignore", false }, { "reject", true }, { NULL, 0 },
@@ -169,7 +176,7 @@ const struct option option_table[] = {
 	  .help = "Recipients of one message. Those beyond are put off with 452, and the client sends to "
 		  "them again later. RFC 5321 asks for 100 at least." },
 	{ SESSION(max_messages, max_messages), COUNT(1, 1000000), .is_reloadable = true,
-	  .default_text = "10000",
+	  .seed = "$MAXMSGS", .default_text = "10000",
 	  .help = "Messages in one session." },
 	{ SESSION(max_errors, max_errors), COUNT(1, 10000), .is_reloadable = true, .default_text = "20",
 	  .help = "Permanent errors (replies of 500 and above) since the last accepted message. The next "
@@ -208,6 +215,53 @@ const struct option option_table[] = {
 	  .is_reloadable = true, .default_text = "ignore",
 	  .help = "Parameters of MAIL and RCPT that belong to no extension we offer. \"reject\" answers 555, "
 		  "as RFC 5321 asks for; \"ignore\" takes the command without them." },
+
+	{ SESSION(tls_certfile, tls_certfile), .type = OPTION_PATH, .seed = "$TLS_CERTFILE",
+	  .default_words = "none, so there is no TLS", .example = "\"/etc/smtpfrontd/tls/fullchain.pem\"",
+	  .help = "The certificate and the ones that lead from it to the authority, in PEM. With it STARTTLS "
+		  "is offered. It is loaded again by itself when the file changes, and on SIGHUP." },
+	{ SESSION(tls_keyfile, tls_keyfile), .type = OPTION_PATH, .seed = "$TLS_KEYFILE",
+	  .default_words = "that of tls_certfile", .example = "\"/etc/smtpfrontd/tls/key.pem\"",
+	  .help = "The key of that certificate, in PEM and without passphrase." },
+	{ SESSION(tls_certificates, tls_certificates), .type = OPTION_CERTIFICATES, .default_words = "none",
+	  .example = "( { certfile = \"/etc/smtpfrontd/tls/ecdsa.pem\"; } )",
+	  .help = "Further certificates. One with the name of the first and a key of another type, ECDSA "
+		  "beside RSA, goes to clients that can use it. Others go to clients that ask for one of "
+		  "their names (SNI), wildcards included. Where tls_certfile is not given, the first of "
+		  "these is for everybody else." },
+	{ SESSION(tls_certificate_dir, tls_certificate_dir), .type = OPTION_PATH, .default_words = "none",
+	  .example = "\"/etc/smtpfrontd/tls/sites\"",
+	  .help = "A directory with further certificates, NAME.crt or NAME.pem, and their keys, NAME.key. A "
+		  "NAME.pem alone holds its key, too. What ends otherwise is left alone." },
+	{ SESSION(tls_immediate, tls_immediate), BOOL, .seed = "$TLS_IMMEDIATE", .default_text = "false",
+	  .help = "Begin with TLS, before the greeting, as on port 465 (RFC 8314). It needs a certificate." },
+	{ SESSION(tls_required, tls_required), BOOL, .default_text = "false",
+	  .help = "Answer 530 to everything that would begin a message or a login as long as the client has "
+		  "not begun TLS. It needs a certificate." },
+	{ SESSION(tls_priority, tls_priority), .type = OPTION_PRIORITY, .seed = "$TLS_PRIORITY",
+	  .default_text = "NORMAL",
+	  .help = "Protocol versions, cipher suites, groups and signatures as a priority string of GnuTLS, "
+		  "or OPENSSL: and a cipher string of OpenSSL. smtpfrontd --explain-priority shows what one "
+		  "comes to. NORMAL is TLS 1.2 and 1.3 here." },
+	{ SESSION(tls_compat, tls_compat), BOOL, .seed = "$TLS_COMPAT", .default_text = "false",
+	  .help = "Let old clients in: TLS 1.0 and 1.1, renegotiation as before RFC 5746, SHA-1, keys and "
+		  "Diffie-Hellman parameters that are too small for others. Versions and suites change only "
+		  "where tls_priority is \"NORMAL\"." },
+	{ SESSION(tls_dh_params, tls_dh_params), .type = OPTION_PATH, .seed = "$TLS_DH_PARAMS",
+	  .default_words = "the groups of RFC 7919", .example = "\"/etc/smtpfrontd/tls/dh.pem\"",
+	  .help = "Diffie-Hellman parameters for TLS 1.2 and before, in PEM, either PKCS#3 or X9.42." },
+	{ SESSION(tls_tickets, tls_tickets), BOOL, .default_text = "true",
+	  .help = "Give clients a ticket with which they can resume their TLS session for two hours. A "
+		  "ticket is good at the listener that gave it. The keys are in memory only, and are "
+		  "replaced every four hours." },
+	{ SESSION(tls_handshake_timeout, tls_handshake_timeout_s), SECONDS(1, 3600), .default_text = "30s",
+	  .help = "How long a TLS handshake may take before the connection is closed." },
+	{ SESSION(tls_client_ca, tls_client_ca), .type = OPTION_PATH, .default_words = "none",
+	  .example = "\"/etc/smtpfrontd/tls/clients-ca.pem\"",
+	  .help = "The authorities whose certificates clients may show, in PEM." },
+	{ SESSION(tls_client_verify, tls_client_verify), WORD(client_verifications), .default_text = "off",
+	  .help = "Whether clients are asked for a certificate. With \"ask\" one that is not valid is as "
+		  "good as none; with \"require\" the handshake fails without a valid one." },
 
 	{ GLOBAL(backends), .type = OPTION_BACKENDS, .is_required = true,
 	  .example = "{ inbox = { type = \"maildir\"; path = \"/var/vmail/%d/%n\"; }; }",
@@ -277,6 +331,13 @@ const struct option option_table[] = {
 	{ ROUTE(backend), .type = OPTION_BACKEND_NAME, .is_required = true, .example = "\"inbox\"",
 	  .help = "The name of the backend that takes them." },
 
+	{ CERTIFICATE(certfile), .type = OPTION_PATH, .is_required = true,
+	  .example = "\"/etc/smtpfrontd/tls/ecdsa.pem\"",
+	  .help = "As tls_certfile: a certificate with its chain." },
+	{ CERTIFICATE(keyfile), .type = OPTION_PATH, .default_words = "that of certfile",
+	  .example = "\"/etc/smtpfrontd/tls/ecdsa-key.pem\"",
+	  .help = "As tls_keyfile: its key." },
+
 	{ CLIENT(address, addresses), .type = OPTION_PREFIXES, .is_required = true,
 	  .example = "( \"192.0.2.0/24\", \"2001:db8::/32\" )",
 	  .help = "The clients that this rule is for: addresses and networks, in a list, or just one." },
@@ -305,6 +366,8 @@ bool option_is_in(const struct option *o, enum option_group group)
 		return group == OPTION_GROUP_ROUTES;
 	case OPTION_CLIENT:
 		return group == OPTION_GROUP_CLIENTS;
+	case OPTION_CERTIFICATE:
+		return group == OPTION_GROUP_CERTIFICATES;
 	case OPTION_SCOPES:
 		break;
 	}
@@ -338,6 +401,7 @@ const char *option_group_name(enum option_group group)
 		[OPTION_GROUP_BACKENDS] = "backends",
 		[OPTION_GROUP_ROUTES] = "routes",
 		[OPTION_GROUP_CLIENTS] = "clients",
+		[OPTION_GROUP_CERTIFICATES] = "tls_certificates",
 	};
 	_Static_assert(sizeof(names) / sizeof(*names) == OPTION_GROUPS, "a name for each group");
 

@@ -15,6 +15,7 @@ enum option_group {
 	OPTION_GROUP_BACKENDS,
 	OPTION_GROUP_ROUTES,
 	OPTION_GROUP_CLIENTS,
+	OPTION_GROUP_CERTIFICATES,
 	OPTION_GROUPS
 };
 
@@ -26,6 +27,7 @@ enum option_scope {
 	OPTION_BACKEND,  /* struct backend_config */
 	OPTION_ROUTE,    /* struct route_config */
 	OPTION_CLIENT,   /* struct client_config */
+	OPTION_CERTIFICATE, /* struct tls_pair_config */
 	OPTION_SCOPES
 };
 
@@ -39,6 +41,7 @@ enum option_type {
 	OPTION_SOCKET,       /* const char *listener_config.listen, and addr */
 	OPTION_PATTERN,      /* const char * */
 	OPTION_PATH,         /* const char * */
+	OPTION_PRIORITY,     /* const char * */
 	OPTION_DELIMITERS,   /* const char * */
 	OPTION_MAILBOX,      /* const char * */
 	OPTION_MAILBOXES,    /* backend_config.mailboxes */
@@ -47,6 +50,7 @@ enum option_type {
 	OPTION_BOOL,         /* bool: true or false, or one of two words */
 	OPTION_WORD,         /* an enum or a uint32_t: one of some words */
 	OPTION_PREFIXES,     /* client_config.addresses */
+	OPTION_CERTIFICATES, /* session_config.tls_certificates */
 	OPTION_BACKEND_NAME, /* const struct backend_config * */
 	OPTION_LISTENERS,    /* the groups themselves */
 	OPTION_BACKENDS,
@@ -102,7 +106,7 @@ const char *option_word_of(const struct option *o, unsigned value);
 /* The other group where a key of the same name takes this word; NULL: there is none. */
 const char *option_find_word_elsewhere(const struct option *o, const char *word);
 
-/* "top level", "listeners", "backends", "routes", "clients" */
+/* "top level", "listeners", "backends", "routes", "clients", "tls_certificates" */
 const char *option_group_name(enum option_group group);
 
 /* Names of enum backend_type; NULL behind the last. */

@@ -146,6 +146,14 @@ static bool is_group(struct reader *r, const config_setting_t *s, const char *wh
 	       reader_fail(r, s, "a %s must be a group { }, not %s", what, reader_type_name(s));
 }
 
+bool reader_group(struct reader *r, const config_setting_t *s, enum option_group group,
+		  enum option_scope scope, const char *what, void *base, struct config_place *places)
+{
+	set_defaults(scope, base);
+	return is_group(r, s, what) && check_keys(r, s, group) && require(r, s, scope, what) &&
+	       read_fields(r, s, scope, base, places);
+}
+
 static bool read_listener(struct reader *r, const config_setting_t *s, size_t i)
 {
 	struct listener_config *listener = &r->config->listeners[i];

@@ -32,6 +32,13 @@ bool reader_is_list(const config_setting_t *setting);
 /* Store the value of a key into its field. The types of groups are not for this. */
 bool reader_value(struct reader *r, const struct option *o, const config_setting_t *setting, void *field);
 
+/*
+ * Fill `base`, the struct of a scope, from a group that is a `what`: its keys must be known, and those
+ * required must be there. `places` tells where each stands, by row of the table.
+ */
+bool reader_group(struct reader *r, const config_setting_t *s, enum option_group group,
+		  enum option_scope scope, const char *what, void *base, struct config_place *places);
+
 /* The same with the row's default; fields without one are left alone. */
 void reader_default(const struct option *o, void *field);
 

@@ -8,9 +8,10 @@
 
 /*
  * How much of a value is repeated in a message; how many domains there may be,
- * which are compared pair by pair; how many addresses a rule for clients may have.
+ * which are compared pair by pair; how many addresses a rule for clients may have, and
+ * how many certificates a listener.
  */
-enum { SHOWN_MAX = 120, DOMAINS_MAX = 10000, PREFIXES_MAX = 1000 };
+enum { SHOWN_MAX = 120, DOMAINS_MAX = 10000, PREFIXES_MAX = 1000, CERTIFICATES_MAX = 1000 };
 
 /* A message is one line. */
 static struct span shown(const char *text)
@@ -76,6 +77,7 @@ static const struct {
 	[OPTION_ADDRESS] = { name_check_address, false, DOMAIN_BEHIND_AT },
 	[OPTION_PATTERN] = { name_check_pattern, false, NO_DOMAIN },
 	[OPTION_PATH] = { name_check_path, false, NO_DOMAIN },
+	[OPTION_PRIORITY] = { name_check_priority, false, NO_DOMAIN },
 	[OPTION_DELIMITERS] = { name_check_delimiters, false, NO_DOMAIN },
 	[OPTION_MAILBOX] = { name_check_mailbox, false, DOMAIN_BEHIND_AT },
 	[OPTION_MAILBOXES] = { name_check_mailbox, false, DOMAIN_BEHIND_AT }, /* each of them */
@@ -230,6 +232,40 @@ static bool read_prefixes(struct reader *r, const struct option *o, const config
 	}
 	client->addresses = prefixes;
 	client->address_count = (size_t)count;
+	return true;
+}
+
+static bool read_certificate(struct reader *r, const config_setting_t *s, struct tls_pair_config *pair)
+{
+	struct config_place *places = arena_alloc(&r->config->arena, option_table_len * sizeof(*places));
+
+	if (!places)
+		return reader_fail_memory(r);
+	pair->place = reader_place(r, s);
+	return reader_group(r, s, OPTION_GROUP_CERTIFICATES, OPTION_CERTIFICATE, "certificate", pair, places);
+}
+
+enum { CERTIFICATES_OFFSET = offsetof(struct session_config, tls_certificates) };
+
+static bool read_certificates(struct reader *r, const struct option *o, const config_setting_t *s,
+			      void *field)
+{
+	struct session_config *session = (void *)((char *)field - CERTIFICATES_OFFSET);
+	int count = config_setting_length(s);
+	struct tls_pair_config *pairs;
+
+	if (!reader_is_list(s))
+		return fail_type(r, o, s, "a list such as ( { certfile = \"...\"; } )");
+	if (count > CERTIFICATES_MAX)
+		return reader_fail(r, s, "%s: more than %d", o->key, CERTIFICATES_MAX);
+	pairs = arena_alloc(&r->config->arena, ((size_t)count + 1) * sizeof(*pairs));
+	if (!pairs)
+		return reader_fail_memory(r);
+	for (int i = 0; i < count; i++)
+		if (!read_certificate(r, config_setting_get_elem(s, (unsigned)i), &pairs[i]))
+			return false;
+	session->tls_certificates = pairs;
+	session->tls_certificate_count = (size_t)count;
 	return true;
 }
 
@@ -389,6 +425,7 @@ bool reader_value(struct reader *r, const struct option *o, const config_setting
 		[OPTION_SOCKET] = read_socket,
 		[OPTION_PATTERN] = read_string,
 		[OPTION_PATH] = read_string,
+		[OPTION_PRIORITY] = read_string,
 		[OPTION_DELIMITERS] = read_string,
 		[OPTION_MAILBOX] = read_string,
 		[OPTION_MAILBOXES] = read_mailboxes,
@@ -397,6 +434,7 @@ bool reader_value(struct reader *r, const struct option *o, const config_setting
 		[OPTION_BOOL] = read_bool,
 		[OPTION_WORD] = read_word,
 		[OPTION_PREFIXES] = read_prefixes,
+		[OPTION_CERTIFICATES] = read_certificates,
 		[OPTION_BACKEND_NAME] = read_backend_name,
 	};
 

@@ -14,11 +14,6 @@ struct seed {
 	struct err *err;
 };
 
-/* Without these a configuration that asks for TLS would speak plain text: so they must not be passed over. */
-static const char *const tls_variables[] = {
-	"TLS_CERTFILE", "TLS_COMPAT", "TLS_DH_PARAMS", "TLS_IMMEDIATE", "TLS_KEYFILE", "TLS_PRIORITY",
-};
-
 /* What mailfront did with these is not done; who relied on it should know. */
 static const char *const foreign_variables[] = {
 	"AUTH_REQUIRES_TLS", "CLAMAV_HOST", "CVM_LOOKUP",     "CVM_SASL_CRAM_MD5", "CVM_SASL_LOGIN",
@@ -162,22 +157,6 @@ static bool is_taken_over(const char *name)
 	return false;
 }
 
-static bool check_tls(struct seed *seed)
-{
-	const char *value;
-
-	for (size_t i = 0; i < sizeof(tls_variables) / sizeof(*tls_variables); i++) {
-		if (is_taken_over(tls_variables[i]))
-			continue;
-		if (!get(seed, tls_variables[i], &value))
-			return false;
-		if (value)
-			return err_set(seed->err, "$%s: is set, but there is no TLS in this version",
-				       tls_variables[i]);
-	}
-	return true;
-}
-
 static bool note_foreign(struct seed *seed)
 {
 	struct config *config = seed->config;
@@ -203,7 +182,7 @@ bool seed_read(struct config *config, const struct environment *environment, con
 	struct seed seed = { config, environment, group, err };
 	const char *proto;
 
-	return get_proto(&seed, &proto) && read_rows(&seed, proto) && check_tls(&seed) && note_foreign(&seed);
+	return get_proto(&seed, &proto) && read_rows(&seed, proto) && note_foreign(&seed);
 }
 
 const char *seed_variable(const config_setting_t *setting)

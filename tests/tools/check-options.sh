@@ -2,7 +2,8 @@
 # Do the option table, the sample file and the manual tell the same? Every key
 # stands in etc/smtpfrontd.conf; with each "#key = value;" taken in, the file is
 # still good and, but for the greeting, gives what it gave without: so each of
-# them shows the default. The manual has an entry for each key and for no other,
+# them shows the default. With each "# key = value;", which names a file, it is
+# still good. The manual has an entry for each key and for no other,
 # and its examples are good configurations.
 # BUILD names the build directory (where options_man and the manual are), srcdir the source tree.
 set -eu
@@ -31,9 +32,11 @@ cut -d' ' -f2 "$dir/list" | sort -u >"$dir/keys"
 
 # The sample file.
 sed 's/^\([ 	]*\)#\([a-z_]* *=\)/\1\2/' "$sample" >"$dir/all.conf"
+sed 's/^# \([a-z_]* = .*;\)$/\1/' "$dir/all.conf" >"$dir/files.conf"
+cmp -s "$dir/files.conf" "$dir/all.conf" && complain "$sample has no examples of files to take in"
 cmp -s "$sample" "$dir/all.conf" && complain "$sample has no keys to take in"
 while read -r key; do
-	grep -qE "^[ 	]*(\{ *)?$key *=" "$dir/all.conf" || complain "$key is not in $sample"
+	grep -qE "^[ 	]*(# )?(tls_certificates = \( )?(\{ *|.*; )?$key *=" "$dir/all.conf" || complain "$key is not in $sample"
 done <"$dir/keys"
 while read -r scope key default; do
 	case $scope:$default in
@@ -42,7 +45,7 @@ while read -r scope key default; do
 		complain "$key has a default, so \"#$key = ...\" must stand in $sample" ;;
 	esac
 done <"$dir/list"
-for file in "$sample" "$dir/all.conf" "$top/etc/smtpfrontd-minimal.conf"; do
+for file in "$sample" "$dir/all.conf" "$dir/files.conf" "$top/etc/smtpfrontd-minimal.conf"; do
 	"$tool" --dump "$file" >"$dir/dump" 2>"$dir/error" || complain "$file: $(cat "$dir/error")"
 	grep -v 'smtpgreeting = ' "$dir/dump" >"$dir/$(basename "$file").dump"
 done
