@@ -37,13 +37,16 @@ struct tls_options {
 	unsigned tickets;         /* per full handshake: 0 or 1 */
 	const char *client_ca;    /* PEM file; NULL: none */
 	enum tls_client_verify client_verify;
-	const char *session_scope; /* sessions and tickets of one scope are unknown to another: the listener's address */
-	bool is_quiet;            /* nothing goes to the log: another context has told about the same files */
+	const char *session_scope; /* sessions of one scope are unknown to another: the listener's address */
+	bool is_quiet;            /* nothing goes to the log: another context has told about these files */
 };
 
 struct tls_context;
 
-/* NULL: err tells setting, file and OpenSSL's reason. Warnings (expiry, permissions) are logged as `trouble`. */
+/*
+ * NULL: err tells setting, file and OpenSSL's reason. Each certificate is logged, and what somebody
+ * should look at (expiry, permissions) as `trouble`.
+ */
 struct tls_context *tls_context_new(const struct tls_options *options, struct err *err);
 struct tls_context *tls_context_get(struct tls_context *context);
 void tls_context_put(struct tls_context **context);
@@ -51,7 +54,10 @@ void tls_context_put(struct tls_context **context);
 /* The ticket keys of an older context of the same scope stay valid in the new one. Before it is used. */
 void tls_context_inherit(struct tls_context *context, const struct tls_context *older);
 
-/* A number that changes with the files (name, size, time, inode) that a context would be made from. A few stat() calls. */
+/*
+ * A number that changes with the files (name, size, time, inode) that a context would be made from. A few
+ * stat() calls.
+ */
 uint64_t tls_options_state(const struct tls_options *options);
 
 /* Have the files that it was made from changed since? */
@@ -77,7 +83,7 @@ struct tls_facts {
 
 void tls_facts_read(struct tls_facts *facts, const SSL *ssl);
 
-/* The reason of the last failure on this thread, for the log: OpenSSL's words, without file and line. Clears its queue. */
+/* Why something failed on this thread: OpenSSL's words, without file and line. Clears its queue. */
 const char *tls_error_text(char *text, size_t size);
 
 #endif

@@ -106,7 +106,8 @@ static bool read_key(struct tls_certificate *c, BIO *bio, const struct tls_pair 
 		return tls_file_refuse(err, key_setting(pair), key_path(pair),
 				       "the key is encrypted, and nobody can give its passphrase here");
 	if (!is_at_end())
-		return tls_file_refuse(err, key_setting(pair), key_path(pair), "the private key cannot be read");
+		return tls_file_refuse(err, key_setting(pair), key_path(pair),
+				       "the private key cannot be read");
 	return tls_file_refuse(err, key_setting(pair), key_path(pair),
 			       pair->keyfile ? "there is no PEM private key in it" :
 					       "there is no private key in it, and no key file is named");
@@ -127,8 +128,8 @@ static bool load_key(struct tls_certificate *c, const struct tls_pair *pair, str
 	tls_file_fini(&file);
 	if (!is_ok || X509_check_private_key(c->leaf, c->key) == 1)
 		return is_ok;
-	err_set(err, "%s: %s: the key does not belong to the certificate in %s", key_setting(pair), key_path(pair),
-		pair->certfile);
+	err_set(err, "%s: %s: the key does not belong to the certificate in %s", key_setting(pair),
+		key_path(pair), pair->certfile);
 	ERR_clear_error();
 	return false;
 }

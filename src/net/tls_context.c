@@ -69,8 +69,8 @@ static struct tls_context *context_of(const SSL *ssl)
 
 /* ---- callbacks of sessions ---- */
 
-static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
-		     int is_sealing)
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+		     EVP_MAC_CTX *mac, int is_sealing)
 {
 	struct tls_context *context = context_of(ssl);
 
@@ -79,8 +79,8 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 }
 
 /* A client that speaks another protocol was led here by somebody between (ALPACA). */
-static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_len, const unsigned char *offered,
-		   unsigned offered_len, void *arg)
+static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_len,
+		   const unsigned char *offered, unsigned offered_len, void *arg)
 {
 	static const unsigned char ours[] = "\4smtp";
 	unsigned char *match;
@@ -186,7 +186,8 @@ bool tls_context_is_stale(const struct tls_context *context)
 
 /* ---- certificates ---- */
 
-static bool load_pairs(struct tls_context *context, const struct tls_pair *pairs, size_t count, struct err *err)
+static bool load_pairs(struct tls_context *context, const struct tls_pair *pairs, size_t count,
+		       struct err *err)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (!tls_certificate_load(&context->certificates[context->certificate_count], &pairs[i], err))
@@ -196,8 +197,8 @@ static bool load_pairs(struct tls_context *context, const struct tls_pair *pairs
 	return true;
 }
 
-static bool load_all(struct tls_context *context, const struct tls_options *options, const struct tls_dir *dir,
-		     struct err *err)
+static bool load_all(struct tls_context *context, const struct tls_options *options,
+		     const struct tls_dir *dir, struct err *err)
 {
 	size_t count = options->pair_count + dir->count;
 
@@ -233,7 +234,7 @@ static bool is_default(const struct tls_context *context, size_t i)
 	return true;
 }
 
-/* Whatever a certificate is for, here it is seen whether OpenSSL takes it: its security level may refuse it. */
+/* Certificates for names, too, are tried at once: OpenSSL's security level may refuse them. */
 static bool try_certificate(SSL_CTX *ssl_ctx, const struct tls_certificate *c, struct err *err)
 {
 	SSL *ssl = SSL_new(ssl_ctx);

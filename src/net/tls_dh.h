@@ -10,7 +10,7 @@
 
 #include <openssl/ssl.h>
 
-/* `path` NULL: the first of ffdhe* among the groups, ffdhe2048 where there are no groups, and no DHE without. */
+/* `path` NULL: the first of ffdhe* among the groups; no DHE where there is none; ffdhe2048 without groups. */
 MUST_CHECK bool tls_dh_apply(SSL_CTX *ssl_ctx, const char *path, const struct tls_priority_list *groups,
 			     struct err *err);
 

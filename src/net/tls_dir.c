@@ -78,7 +78,8 @@ static bool add_pair(struct tls_dir *dir, const char *path, const char *name, st
 	return true;
 }
 
-static bool add_pairs(struct tls_dir *dir, const char *path, struct dirent **names, int count, struct err *err)
+static bool add_pairs(struct tls_dir *dir, const char *path, struct dirent **names, int count,
+		      struct err *err)
 {
 	dir->pairs = calloc((size_t)count + 1, sizeof(*dir->pairs));
 	if (!dir->pairs)

@@ -32,7 +32,7 @@ BIO *tls_file_bio(const struct tls_file *file);
 /* "setting: file: what (OpenSSL's reason)"; always false. Empties OpenSSL's queue of errors. */
 bool tls_file_refuse(struct err *err, const char *setting, const char *path, const char *what);
 
-/* The state of a file, mixed into a number that stands for many of them. No path (NULL) and no file are states too. */
+/* The state of a file, mixed into a number that stands for many. No path (NULL) and no file are states. */
 uint64_t tls_file_state(const char *path, uint64_t state);
 
 #endif

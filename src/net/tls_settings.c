@@ -13,7 +13,7 @@ static const char default_priority[] = "NORMAL";
 
 /* ---- compatibility ---- */
 
-/* With tls_compat the default becomes what GnuTLS has for old clients; a string of one's own stays as it is. */
+/* With tls_compat the default becomes what GnuTLS has for old clients; any other string stays as it is. */
 static const char *priority_text(const struct tls_options *options)
 {
 	const char *text = options->priority ? options->priority : default_priority;
@@ -58,7 +58,8 @@ static bool apply_priority(SSL_CTX *ssl_ctx, const struct tls_options *options, 
 {
 	struct err why;
 
-	if (tls_priority_parse(priority, priority_text(options), &why) && tls_priority_apply(priority, ssl_ctx, &why))
+	if (tls_priority_parse(priority, priority_text(options), &why) &&
+	    tls_priority_apply(priority, ssl_ctx, &why))
 		return true;
 	return err_set(err, "tls_priority: %.460s", why.text);
 }
@@ -104,7 +105,8 @@ static bool trust_each(SSL_CTX *ssl_ctx, BIO *bio, const char *path, struct err 
 
 	ERR_clear_error();
 	while (is_ok && (authority = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-		is_ok = X509_STORE_add_cert(store, authority) == 1 && SSL_CTX_add_client_CA(ssl_ctx, authority) == 1;
+		is_ok = X509_STORE_add_cert(store, authority) == 1 &&
+			SSL_CTX_add_client_CA(ssl_ctx, authority) == 1;
 		X509_free(authority);
 		count++;
 	}
@@ -116,7 +118,8 @@ static bool trust_each(SSL_CTX *ssl_ctx, BIO *bio, const char *path, struct err 
 	return true;
 }
 
-static bool trust_file(SSL_CTX *ssl_ctx, const struct tls_options *options, EVP_MD_CTX *digest, struct err *err)
+static bool trust_file(SSL_CTX *ssl_ctx, const struct tls_options *options, EVP_MD_CTX *digest,
+		       struct err *err)
 {
 	struct tls_file file;
 	BIO *bio;
@@ -153,8 +156,8 @@ static bool trust(SSL_CTX *ssl_ctx, const struct tls_options *options, EVP_MD_CT
 	return trust_file(ssl_ctx, options, digest, err);
 }
 
-bool tls_settings_trust(SSL_CTX *ssl_ctx, const struct tls_options *options, unsigned char scope[TLS_SCOPE_SIZE],
-			struct err *err)
+bool tls_settings_trust(SSL_CTX *ssl_ctx, const struct tls_options *options,
+			unsigned char scope[TLS_SCOPE_SIZE], struct err *err)
 {
 	const char *name = options->session_scope ? options->session_scope : "";
 	const unsigned char mode = (unsigned char)options->client_verify;

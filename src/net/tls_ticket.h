@@ -22,9 +22,9 @@ struct tls_tickets *tls_tickets_new(void);
 struct tls_tickets *tls_tickets_get(struct tls_tickets *tickets);
 void tls_tickets_put(struct tls_tickets **tickets);
 
-/* What OpenSSL's callback does; `name`, `iv`, `cipher`, `mac` and the result are those of SSL_CTX_set_tlsext_ticket_key_evp_cb(3). */
-int tls_tickets_seal(struct tls_tickets *tickets, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
-		     EVP_MAC_CTX *mac);
+/* What OpenSSL's callback does; arguments and result are told in SSL_CTX_set_tlsext_ticket_key_evp_cb(3). */
+int tls_tickets_seal(struct tls_tickets *tickets, unsigned char *name, unsigned char *iv,
+		     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac);
 int tls_tickets_open(struct tls_tickets *tickets, const unsigned char *name, const unsigned char *iv,
 		     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac);
 
