@@ -41,7 +41,7 @@ struct spool_file {
 /* With one reference; nothing is opened yet. NULL: out of memory. */
 struct spool_file *spool_file_new(const struct spool_disk *disk);
 
-/* The last one closes it, on a worker. */
+/* The last one closes it, on a worker; so the pool must still be there, unless it was closed before. */
 void spool_file_put(struct spool_file **file);
 
 /* On a worker: write behind what was written. False: reason tells. Stops early where *is_abandoned. */

@@ -81,8 +81,13 @@ static void write_release(struct spool_write *w)
 static void write_free(struct pool_job *job)
 {
 	struct spool_write *w = LIST_OWNER(job, struct spool_write, job);
+	struct spool *spool = w->spool;
 
 	write_release(w);
+	if (spool && spool->waiter) { /* the pool ends before it came to this job */
+		spool->waiter->cancel = NULL;
+		spool->waiter = NULL;
+	}
 	spool_file_put(&w->file);
 	free(w);
 }
