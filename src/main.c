@@ -6,6 +6,7 @@
 #include "conf/dump.h"
 #include "conf/environment.h"
 #include "front/server.h"
+#include "front/server_tls.h"
 #include "net/loop.h"
 
 #include <event2/event.h>
@@ -98,9 +99,20 @@ static void log_warnings(const struct config *config)
 		log_text(LOG_LEVEL_WARNING, "config", "%s", config->warnings[i]);
 }
 
+/* TLS files are loaded, too: what is wrong with them stops the start like any other mistake. */
 static int test_config(const struct config *config)
 {
+	struct err err;
+	bool is_ok;
+
 	print_warnings(config);
+	log_open(STDERR_FILENO, LOG_LEVEL_WARNING);
+	is_ok = front_tls_check(config, &err);
+	log_flush();
+	if (!is_ok) {
+		fprintf(stderr, "smtpfrontd: %s\n", err.text);
+		return EX_CONFIG;
+	}
 	printf("%s: OK\n", config->file);
 	return EX_OK;
 }

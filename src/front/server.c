@@ -1,6 +1,7 @@
 #include "front/server.h"
 
 #include "backend/maildir_job.h"
+#include "front/server_tls.h"
 #include "front/session_shell.h"
 #include "net/fdlimit.h"
 #include "net/listener.h"
@@ -281,7 +282,7 @@ static bool fill_options(struct server_listener *l, const struct config *config,
 		.bare_newline = bare_newline_of(c->bare_newline),
 		.is_lenient = c->lenient,
 		.rejects_unknown_parameters = c->rejects_unknown_parameters,
-		.offers_starttls = c->tls_certfile && !c->tls_immediate,
+		.offers_starttls = server_tls_is_configured(c) && !c->tls_immediate,
 		.requires_tls = c->tls_required,
 	};
 	if (!l->options.greeting)
@@ -367,7 +368,8 @@ static bool build_parts(struct server *s, struct err *err)
 	if (getrandom(&s->next_session, sizeof(s->next_session), 0) < 0)
 		return err_set_errno(err, "getrandom");
 	s->disk = pool_new(s->loop, "disk", s->disk_threads, DISK_QUEUE_MAX, err);
-	return s->disk && build_spool(s, err) && build_backends(s, err) && build_policies(s, err) && build_listeners(s, err);
+	return s->disk && build_spool(s, err) && build_backends(s, err) && build_policies(s, err) &&
+	       build_listeners(s, err) && server_tls_open(s, err);
 }
 
 struct server *server_new(struct loop *loop, struct config *config, struct err *err)
@@ -453,6 +455,7 @@ void server_free(struct server **server)
 	for (size_t i = 0; s->backends && i < s->config->backend_count; i++)
 		backend_free(&s->backends[i]);
 	free(s->backends);
+	server_tls_close(s);
 	for (size_t i = 0; s->listeners && i < s->config->listener_count; i++) {
 		free((char *)s->listeners[i].options.greeting);
 		free(s->listeners[i].rule_options);

@@ -14,6 +14,7 @@
 #include "proto/session.h"
 
 struct server;
+struct server_tls;
 
 /* One listener and what its sessions obey. */
 struct server_listener {
@@ -33,6 +34,7 @@ struct server {
 	struct policy_chain policies;
 	struct backend **backends; /* as config->backends */
 	struct server_listener *listeners;
+	struct server_tls *tls; /* owned */
 	struct smtp_address postmaster;
 	bool has_postmaster;
 

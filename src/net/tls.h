@@ -63,6 +63,9 @@ uint64_t tls_options_state(const struct tls_options *options);
 /* Have the files that it was made from changed since? */
 bool tls_context_is_stale(const struct tls_context *context);
 
+/* What somebody should look at, again: expiry above all, which draws nearer while nothing is loaded. */
+void tls_context_log_trouble(const struct tls_context *context);
+
 /* Seconds since 1970 at which the first of its certificates expires. */
 uint64_t tls_context_not_after(const struct tls_context *context);
 

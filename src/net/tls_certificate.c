@@ -263,7 +263,7 @@ static void log_names(const struct tls_certificate *c)
 	log_span("names", span_of(text, used));
 }
 
-static void log_summary(const struct tls_certificate *c)
+void tls_certificate_log(const struct tls_certificate *c)
 {
 	char subject[256] = "", time[32];
 	BIO *bio = BIO_new(BIO_s_mem());
@@ -292,11 +292,10 @@ static void log_trouble(const struct tls_certificate *c, const char *file, const
 	log_end();
 }
 
-void tls_certificate_log(const struct tls_certificate *c)
+void tls_certificate_log_trouble(const struct tls_certificate *c)
 {
 	uint64_t now = clock_wall_us() / 1000000;
 
-	log_summary(c);
 	if (now > c->not_after)
 		log_trouble(c, c->file, "the TLS certificate has expired");
 	else if (c->not_after - now <= TLS_EXPIRY_WARNING_S)

@@ -27,7 +27,10 @@ struct tls_certificate {
 MUST_CHECK bool tls_certificate_load(struct tls_certificate *c, const struct tls_pair *pair, struct err *err);
 void tls_certificate_fini(struct tls_certificate *c);
 
-/* One line at `info` about it, and `trouble` about what somebody should look at. */
+/* One line at `info` about it. */
 void tls_certificate_log(const struct tls_certificate *c);
+
+/* `trouble` about what somebody should look at: expiry, permissions. */
+void tls_certificate_log_trouble(const struct tls_certificate *c);
 
 #endif

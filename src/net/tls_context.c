@@ -322,6 +322,8 @@ struct tls_context *tls_context_new(const struct tls_options *options, struct er
 		tls_context_put(&context);
 	for (size_t i = 0; context && !options->is_quiet && i < context->certificate_count; i++)
 		tls_certificate_log(&context->certificates[i]);
+	if (context && !options->is_quiet)
+		tls_context_log_trouble(context);
 	ERR_clear_error();
 	return context;
 }
@@ -348,6 +350,12 @@ void tls_context_inherit(struct tls_context *context, const struct tls_context *
 		return;
 	tls_tickets_put(&context->tickets);
 	context->tickets = tls_tickets_get(older->tickets);
+}
+
+void tls_context_log_trouble(const struct tls_context *context)
+{
+	for (size_t i = 0; i < context->certificate_count; i++)
+		tls_certificate_log_trouble(&context->certificates[i]);
 }
 
 uint64_t tls_context_not_after(const struct tls_context *context)

@@ -1,6 +1,5 @@
 #include "net/tls_settings.h"
 
-#include "base/log.h"
 #include "net/tls_dh.h"
 #include "net/tls_file.h"
 #include "net/tls_priority.h"
@@ -28,16 +27,6 @@ static void allow_old(SSL_CTX *ssl_ctx)
 	SSL_CTX_clear_options(ssl_ctx, SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_options(ssl_ctx, SSL_OP_ALL | SSL_OP_ALLOW_CLIENT_RENEGOTIATION |
 				     SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION);
-}
-
-static void say_compat(const struct tls_options *options)
-{
-	if (options->is_quiet)
-		return;
-	log_begin(LOG_LEVEL_NOTICE, NULL, "tls_compat");
-	log_str("listener", options->session_scope);
-	log_str("text", "old protocol versions, legacy renegotiation and weak suites are allowed");
-	log_end();
 }
 
 /* ---- everything but trust ---- */
@@ -80,8 +69,6 @@ bool tls_settings_apply(SSL_CTX *ssl_ctx, const struct tls_options *options, str
 	    !tls_dh_apply(ssl_ctx, options->dh_params, &priority.groups, err))
 		return false;
 	set_tickets(ssl_ctx, options->tickets);
-	if (options->compat)
-		say_compat(options);
 	return true;
 }
 

@@ -1,0 +1,321 @@
+#include "front/server_tls.h"
+
+#include "conf/option.h"
+#include "net/tls.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+
+enum {
+	/* Files are taken when they were the same at two looks, so that nothing half written is. */
+	WATCH_MS = 5 * 1000,
+	REMIND_MS = 24 * 60 * 60 * 1000,
+};
+
+/* States of a listener's files, see tls_options_state(). */
+struct watch {
+	uint64_t tried; /* when they were loaded last, whatever came of it */
+	uint64_t seen;  /* at the last look */
+};
+
+struct server_tls {
+	struct server *server;
+	struct watch *watches; /* owned; one for each listener */
+	struct event *hangup;  /* owned */
+	struct loop_timer timer;
+	uint64_t remind_ms;    /* when what is wrong with certificates is told again */
+};
+
+_Static_assert((int)TLS_CLIENT_VERIFY_OFF == 0 && (int)TLS_CLIENT_VERIFY_ASK == 1 &&
+		       (int)TLS_CLIENT_VERIFY_REQUIRE == 2,
+	       "the option table has these numbers");
+
+/* ---- from the configuration to tls_options ---- */
+
+bool server_tls_is_configured(const struct session_config *session)
+{
+	return session->tls_certfile || session->tls_certificate_count || session->tls_certificate_dir;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_certificates(const struct session_config *a, const struct session_config *b)
+{
+	return same_text(a->tls_certfile, b->tls_certfile) && same_text(a->tls_keyfile, b->tls_keyfile) &&
+	       same_text(a->tls_certificate_dir, b->tls_certificate_dir) &&
+	       a->tls_certificates == b->tls_certificates;
+}
+
+/* Has a listener before this one the same certificates? Then they need not be told again. */
+static bool is_told(const struct config *config, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (same_certificates(&config->listeners[j].session, &config->listeners[i].session))
+			return true;
+	return false;
+}
+
+/* Certificates named in the configuration, in the order of preference. NULL: out of memory. */
+static struct tls_pair *make_pairs(const struct session_config *session, size_t *count)
+{
+	struct tls_pair *pairs = calloc(session->tls_certificate_count + 1, sizeof(*pairs));
+
+	*count = 0;
+	if (pairs && session->tls_certfile)
+		pairs[(*count)++] = (struct tls_pair){ session->tls_certfile, session->tls_keyfile, NULL };
+	for (size_t i = 0; pairs && i < session->tls_certificate_count; i++)
+		pairs[(*count)++] = (struct tls_pair){
+			.certfile = session->tls_certificates[i].certfile,
+			.keyfile = session->tls_certificates[i].keyfile,
+			.setting = "tls_certificates",
+		};
+	return pairs;
+}
+
+/* To be given back with free_options(). False: out of memory. */
+static bool make_options(struct tls_options *o, const struct config *config, size_t i)
+{
+	const struct session_config *session = &config->listeners[i].session;
+
+	*o = (struct tls_options){
+		.pair_dir = session->tls_certificate_dir,
+		.dh_params = session->tls_dh_params,
+		.priority = session->tls_priority,
+		.compat = session->tls_compat,
+		.tickets = session->tls_tickets ? 1 : 0,
+		.client_ca = session->tls_client_ca,
+		.client_verify = (enum tls_client_verify)session->tls_client_verify,
+		.session_scope = config->listeners[i].listen,
+		.is_quiet = is_told(config, i),
+	};
+	o->pairs = make_pairs(session, &o->pair_count);
+	return o->pairs != NULL;
+}
+
+static void free_options(struct tls_options *o)
+{
+	free((struct tls_pair *)o->pairs);
+}
+
+/* ---- loading ---- */
+
+/* Errors begin with the setting that they are about; where it stands comes before that. */
+static void add_place(const struct listener_config *listener, const struct err *why, struct err *err)
+{
+	char key[64];
+	struct span head = span_head(span_str(why->text), sizeof(key) - 1);
+	const struct option *o;
+	struct config_place place;
+
+	snprintf(key, sizeof(key), "%.*s", (int)span_find(head, ':'), why->text);
+	o = option_find(OPTION_GROUP_LISTENERS, key);
+	place = o ? listener->places[o - option_table] : listener->place;
+	if (!place.file)
+		place = listener->place;
+	if (place.line)
+		err_set(err, "%.120s:%d: %.380s", place.file, place.line, why->text);
+	else
+		err_set(err, "%.120s: %.380s", place.file, why->text);
+}
+
+/* The context of a listener that has certificates. NULL: err tells why. `watch` may be NULL. */
+static struct tls_context *load(const struct config *config, size_t i, struct watch *watch, struct err *err)
+{
+	struct tls_context *context = NULL;
+	struct tls_options options;
+	struct err why;
+
+	if (!make_options(&options, config, i)) {
+		err_set(err, "TLS: out of memory");
+		return NULL;
+	}
+	/* Before they are read: what changes meanwhile is seen at the next look. */
+	if (watch)
+		watch->tried = watch->seen = tls_options_state(&options);
+	context = tls_context_new(&options, &why);
+	if (!context)
+		add_place(&config->listeners[i], &why, err);
+	free_options(&options);
+	return context;
+}
+
+bool front_tls_check(const struct config *config, struct err *err)
+{
+	for (size_t i = 0; i < config->listener_count; i++) {
+		struct tls_context *context;
+
+		if (!server_tls_is_configured(&config->listeners[i].session))
+			continue;
+		context = load(config, i, NULL, err);
+		if (!context)
+			return false;
+		tls_context_put(&context);
+	}
+	return true;
+}
+
+/* ---- loading again ---- */
+
+/* False: the old one stays. */
+static bool reload_listener(struct server *s, size_t i)
+{
+	struct server_listener *l = &s->listeners[i];
+	struct err err;
+	struct tls_context *context = load(s->config, i, &s->tls->watches[i], &err);
+
+	if (!context) {
+		/* The same for every listener that has them: the log then tells it once. */
+		log_text(LOG_LEVEL_WARNING, "trouble", "the TLS certificates are kept as they were: %s",
+			 err.text);
+		return false;
+	}
+	tls_context_inherit(context, l->tls);
+	tls_context_put(&l->tls);
+	l->tls = context;
+	return true;
+}
+
+/* How a round of reloads ended. */
+struct outcome {
+	unsigned listeners, kept;
+};
+
+static void reload_and_count(struct server *s, size_t i, struct outcome *outcome)
+{
+	if (reload_listener(s, i))
+		outcome->listeners++;
+	else
+		outcome->kept++;
+}
+
+static void log_outcome(const struct outcome *outcome)
+{
+	log_begin(LOG_LEVEL_NOTICE, NULL, "tls_reload");
+	log_u64("listeners", outcome->listeners);
+	log_u64("kept", outcome->kept);
+	log_end();
+}
+
+void server_tls_reload(struct server *s)
+{
+	struct outcome outcome = { 0 };
+
+	for (size_t i = 0; i < s->config->listener_count; i++)
+		if (s->listeners[i].tls)
+			reload_and_count(s, i, &outcome);
+	log_outcome(&outcome);
+}
+
+/* Have the files changed since they were loaded, and rest now? */
+static bool is_due(struct server_tls *tls, size_t i)
+{
+	struct watch *watch = &tls->watches[i];
+	struct tls_options options;
+	uint64_t now, before = watch->seen;
+
+	if (!make_options(&options, tls->server->config, i))
+		return false;
+	now = tls_options_state(&options);
+	free_options(&options);
+	watch->seen = now;
+	return now == before && now != watch->tried;
+}
+
+static void remind(struct server_tls *tls)
+{
+	const struct server *s = tls->server;
+
+	if (loop_now_ms(s->loop) < tls->remind_ms)
+		return;
+	tls->remind_ms = loop_now_ms(s->loop) + REMIND_MS;
+	for (size_t i = 0; i < s->config->listener_count; i++)
+		if (s->listeners[i].tls && !is_told(s->config, i))
+			tls_context_log_trouble(s->listeners[i].tls);
+}
+
+static void look(struct loop_timer *timer)
+{
+	struct server_tls *tls = LIST_OWNER(timer, struct server_tls, timer);
+	struct server *s = tls->server;
+	struct outcome outcome = { 0 };
+
+	for (size_t i = 0; i < s->config->listener_count; i++)
+		if (s->listeners[i].tls && is_due(tls, i))
+			reload_and_count(s, i, &outcome);
+	if (outcome.listeners + outcome.kept)
+		log_outcome(&outcome);
+	remind(tls);
+	loop_timer_start(s->loop, timer, WATCH_MS, look);
+}
+
+static void on_hangup(evutil_socket_t number, short what, void *arg)
+{
+	(void)number;
+	(void)what;
+	server_tls_reload(arg);
+}
+
+/* ---- opening and closing ---- */
+
+static void say_compat(const struct listener_config *listener)
+{
+	if (!listener->session.tls_compat)
+		return;
+	log_begin(LOG_LEVEL_NOTICE, NULL, "tls_compat");
+	log_str("listener", listener->listen);
+	log_str("text", "old protocol versions, legacy renegotiation and weak suites are allowed");
+	log_end();
+}
+
+static bool open_listener(struct server *s, size_t i, struct err *err)
+{
+	const struct listener_config *listener = &s->config->listeners[i];
+
+	if (!server_tls_is_configured(&listener->session))
+		return true;
+	s->listeners[i].tls = load(s->config, i, &s->tls->watches[i], err);
+	if (!s->listeners[i].tls)
+		return false;
+	say_compat(listener);
+	return true;
+}
+
+bool server_tls_open(struct server *s, struct err *err)
+{
+	struct server_tls *tls = calloc(1, sizeof(*tls));
+
+	if (!tls)
+		return err_set(err, "TLS: out of memory");
+	s->tls = tls;
+	tls->server = s;
+	tls->watches = calloc(s->config->listener_count, sizeof(*tls->watches));
+	tls->hangup = evsignal_new(loop_base(s->loop), SIGHUP, on_hangup, s);
+	if (!tls->watches || !tls->hangup || evsignal_add(tls->hangup, NULL) < 0)
+		return err_set(err, "TLS: out of memory");
+	for (size_t i = 0; i < s->config->listener_count; i++)
+		if (!open_listener(s, i, err))
+			return false;
+	tls->remind_ms = loop_now_ms(s->loop) + REMIND_MS;
+	loop_timer_start(s->loop, &tls->timer, WATCH_MS, look);
+	return true;
+}
+
+void server_tls_close(struct server *s)
+{
+	struct server_tls *tls = s->tls;
+
+	s->tls = NULL;
+	for (size_t i = 0; s->listeners && i < s->config->listener_count; i++)
+		tls_context_put(&s->listeners[i].tls);
+	if (!tls)
+		return;
+	loop_timer_stop(s->loop, &tls->timer);
+	if (tls->hangup)
+		event_free(tls->hangup);
+	free(tls->watches);
+	free(tls);
+}
