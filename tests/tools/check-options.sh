@@ -31,8 +31,8 @@ trap 'rm -rf "$dir"' EXIT
 cut -d' ' -f2 "$dir/list" | sort -u >"$dir/keys"
 
 # The sample file.
-sed 's/^\([ 	]*\)#\([a-z_]* *=\)/\1\2/' "$sample" >"$dir/all.conf"
-sed 's/^# \([a-z_]* = .*;\)$/\1/' "$dir/all.conf" >"$dir/files.conf"
+sed 's/^\([ 	]*\)#\([a-z_0-9]* *=\)/\1\2/' "$sample" >"$dir/all.conf"
+sed 's/^# \([a-z_0-9]* = .*;\)$/\1/' "$dir/all.conf" >"$dir/files.conf"
 cmp -s "$dir/files.conf" "$dir/all.conf" && complain "$sample has no examples of files to take in"
 cmp -s "$sample" "$dir/all.conf" && complain "$sample has no keys to take in"
 while read -r key; do
@@ -53,7 +53,7 @@ diff "$dir/smtpfrontd.conf.dump" "$dir/all.conf.dump" ||
 	complain "$sample shows other defaults than those that hold (<)"
 
 # The manual.
-sed -n 's/^\.It Ic \([a-z_]*\)$/\1/p' "$page" | sort -u >"$dir/manual"
+sed -n 's/^\.It Ic \([a-z_0-9]*\)$/\1/p' "$page" | sort -u >"$dir/manual"
 diff "$dir/keys" "$dir/manual" || complain "$page has other keys (>) than the option table (<)"
 awk -v dir="$dir" '
 /^\.\\" example$/ { wanted = 1; next }
