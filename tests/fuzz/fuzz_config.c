@@ -1,7 +1,8 @@
 /*
  * Laws of conf: a text gives a configuration or one line of error that begins
  * with its name; never anything printed, never an end of the process. What is
- * taken keeps the ranges, and its dump is taken too and dumps the same.
+ * taken keeps the ranges, and its dump, with comments or without, is taken too
+ * and dumps the same.
  */
 #include "conf/config.h"
 #include "conf/dump.h"
@@ -15,6 +16,19 @@ static void hold_session(const struct session_config *s)
 	LAW(s->max_hops && s->max_command_line >= 512 && s->max_command_line <= 65536);
 	LAW(s->max_recipients && s->max_messages && s->max_errors && s->timeout_s && s->session_timeout_s);
 	LAW(!s->smtpgreeting || s->smtpgreeting[0]);
+	LAW(s->greeting_delay_s <= 60);
+	LAW(s->bare_newline == CONFIG_BARE_NEWLINE_AUTO || s->bare_newline == CONFIG_BARE_NEWLINE_REJECT);
+}
+
+static void hold_client(const struct client_config *client)
+{
+	LAW(client->addresses && client->address_count);
+	for (size_t i = 0; i < client->address_count; i++) {
+		const struct addr_prefix *prefix = &client->addresses[i];
+
+		LAW(prefix->family == ADDR_IPV4 ? prefix->bits <= 32 : prefix->bits <= 128);
+		LAW(prefix->bits || client->bare_newline != CONFIG_BARE_NEWLINE_LENIENT);
+	}
 }
 
 static void hold_config(const struct config *config)
@@ -23,54 +37,67 @@ static void hold_config(const struct config *config)
 	LAW(config->listener_count && config->backend_count && config->route_count);
 	LAW(config->max_sessions && config->max_sessions_per_client && config->disk_threads &&
 	    config->listen_backlog);
-	LAW(config->log_level < LOG_LEVELS);
+	LAW(config->log_level < LOG_LEVELS && config->log_format <= LOG_FORMAT_JSON);
+	LAW(config->syslog_facility <= 23 && config->syslog_tag[0] && config->slow_step_s);
+	LAW(config->client_prefix_ipv4 >= 8 && config->client_prefix_ipv4 <= 32);
+	LAW(config->client_prefix_ipv6 >= 16 && config->client_prefix_ipv6 <= 128);
 	hold_session(&config->session);
 	for (size_t i = 0; i < config->listener_count; i++) {
 		hold_session(&config->listeners[i].session);
 		LAW(config->listeners[i].listen && config->listeners[i].addr.family != ADDR_NONE);
-		LAW(config->listeners[i].session.max_message_size <= config->spool_memory);
 	}
 	for (size_t i = 0; i < config->backend_count; i++)
 		LAW((config->backends[i].type == BACKEND_MAILDIR) == (config->backends[i].path != NULL));
 	for (size_t i = 0; i < config->route_count; i++)
 		LAW(config->routes[i].backend >= config->backends &&
 		    config->routes[i].backend < config->backends + config->backend_count);
+	for (size_t i = 0; i < config->client_count; i++)
+		hold_client(&config->clients[i]);
 	for (size_t i = 0; i < config->warning_count; i++)
 		LAW(strncmp(config->warnings[i], "fuzz", 4) == 0 && !strchr(config->warnings[i], '\n'));
 }
 
-/* The caller frees it. */
-static char *dump(const struct config *config, size_t *len)
+/* The caller frees .ptr. */
+static struct span dump(const struct config *config, bool with_places)
 {
 	char *text = NULL;
-	FILE *out = open_memstream(&text, len);
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
 
 	LAW(out);
-	LAW(config_dump(config, false, out));
+	LAW(config_dump(config, with_places, out));
 	LAW(fclose(out) == 0);
-	return text;
+	return span_of(text, len);
+}
+
+static void hold_dump(const struct config *config, bool with_places)
+{
+	struct span plain = dump(config, false), text = dump(config, with_places), again;
+	struct config *copy;
+	struct err err;
+
+	copy = config_load_text("fuzz", text, NULL, &err);
+	LAW(copy);
+	again = dump(copy, false);
+	LAW(span_eq(plain, again));
+	config_put(&copy);
+	free((void *)(uintptr_t)plain.ptr);
+	free((void *)(uintptr_t)text.ptr);
+	free((void *)(uintptr_t)again.ptr);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct err err = { "" };
 	struct config *config = config_load_text("fuzz", span_of(data, size), NULL, &err);
-	size_t first_len, second_len;
-	char *first, *second;
 
 	if (!config) {
 		LAW(strncmp(err.text, "fuzz:", 5) == 0 && !strchr(err.text, '\n'));
 		return 0;
 	}
 	hold_config(config);
-	first = dump(config, &first_len);
+	hold_dump(config, false);
+	hold_dump(config, true);
 	config_put(&config);
-	config = config_load_text("fuzz", span_of(first, first_len), NULL, &err);
-	LAW(config);
-	second = dump(config, &second_len);
-	LAW(span_eq(span_of(first, first_len), span_of(second, second_len)));
-	config_put(&config);
-	free(first);
-	free(second);
 	return 0;
 }
