@@ -15,7 +15,7 @@ long=
 
 packages=(gcc libc6-dev make autoconf automake pkg-config xz-utils libevent-dev libssl-dev libconfig-dev check
 	universal-ctags shellcheck mandoc python3 python3-pytest python3-pytest-xdist
-	netcat-openbsd curl swaks msmtp ca-certificates
+	netcat-openbsd curl swaks msmtp ca-certificates openssl gnutls-bin
 	libicu72 libdb5.3 libnsl2) # the last three: smtp-source, see tests/tools/fetch-peers.sh
 long_packages=(clang libclang-rt-14-dev llvm valgrind)
 

@@ -44,6 +44,7 @@ struct codes {
 
 struct hello {
 	struct codes suites, groups, sigalgs;
+	bool is_heard;
 };
 
 static void add_code(struct codes *codes, uint16_t code)
@@ -79,13 +80,22 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
 	size_t len = SSL_client_hello_get0_ciphers(ssl, &bytes);
 
 	*alert = SSL_AD_USER_CANCELLED;
+	hello->is_heard = true;
 	add_bytes(&hello->suites, bytes, len);
 	add_extension(ssl, TLSEXT_TYPE_supported_groups, &hello->groups);
 	add_extension(ssl, TLSEXT_TYPE_signature_algorithms, &hello->sigalgs);
 	return SSL_CLIENT_HELLO_ERROR;
 }
 
-/* Let a client made from the context say hello into *wire; false: it has nothing to offer. */
+static bool fix_version(SSL *client, int version)
+{
+	/* Below TLS 1.2 the list has no say (RFC 5246 1.2), but OpenSSL's client would go by it. */
+	if (version < TLS1_2_VERSION && SSL_set1_sigalgs_list(client, "RSA+SHA1:ECDSA+SHA1:DSA+SHA1") != 1)
+		return false;
+	return SSL_set_min_proto_version(client, version) == 1 && SSL_set_max_proto_version(client, version) == 1;
+}
+
+/* Let a client made from the context say hello into *wire; false: it cannot. */
 static bool say_hello(SSL_CTX *ssl_ctx, int version, BIO *wire)
 {
 	SSL *client = SSL_new(ssl_ctx);
@@ -98,9 +108,7 @@ static bool say_hello(SSL_CTX *ssl_ctx, int version, BIO *wire)
 		return false;
 	}
 	SSL_set_bio(client, empty, wire);
-	is_ok = SSL_set_min_proto_version(client, version) == 1 &&
-		SSL_set_max_proto_version(client, version) == 1;
-	is_ok = is_ok && SSL_connect(client) < 0 && BIO_pending(wire) > 0;
+	is_ok = fix_version(client, version) && SSL_connect(client) < 0 && BIO_pending(wire) > 0;
 	SSL_free(client);
 	return is_ok;
 }
@@ -124,17 +132,18 @@ static bool hear_hello(BIO *wire, struct hello *hello)
 	SSL_CTX *ssl_ctx = new_listener(hello);
 	SSL *server = ssl_ctx ? SSL_new(ssl_ctx) : NULL;
 	BIO *answer = BIO_new(BIO_s_mem());
-	bool is_ok = server && answer && BIO_up_ref(wire);
 
-	if (is_ok) {
+	hello->is_heard = false;
+	if (server && answer && BIO_up_ref(wire)) {
 		SSL_set_bio(server, wire, answer);
-		is_ok = SSL_accept(server) < 0;
-	} else {
-		BIO_free(answer);
+		answer = NULL;
+		(void)SSL_accept(server);
 	}
+	BIO_free(answer);
 	SSL_free(server);
 	SSL_CTX_free(ssl_ctx);
-	return is_ok;
+	/* A client that has nothing to offer writes an alert instead. */
+	return hello->is_heard;
 }
 
 /* Add what the context can do with this version; false: it does not speak it. */
