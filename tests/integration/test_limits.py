@@ -268,26 +268,6 @@ def test_big_header_is_refused(daemon):
         assert c.message(b"Subject: x\r\n\r\n" + b"X: y\r\n" * 4000).code == 250
 
 
-def test_messages_in_memory_are_bounded_all_together(daemon):
-    daemon.start(max_message_size="1M", spool_memory="1M")
-    with Client(daemon.address) as first, Client(daemon.address) as second:
-        for c in (first, second):
-            c.ehlo()
-            c.envelope()
-            c.expect(354, "DATA")
-        half = (b"x" * 70 + b"\r\n") * 9000
-        first.send(half)
-        second.send(half)
-        first.send(b".\r\n")
-        second.send(b".\r\n")
-        replies = [first.reply(), second.reply()]
-        assert sorted(r.code for r in replies) == [250, 452], replies
-        assert next(r for r in replies if r.code == 452).status == "4.3.1"
-        # The memory is free again.
-        assert first.message(half).code == 250
-        assert second.message(half).code == 250
-
-
 def flood(address, data, stop):
     try:
         with Client(address) as c:
