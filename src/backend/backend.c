@@ -23,7 +23,8 @@ bool backend_check_start(struct backend *b, struct backend_check *check, const s
 {
 	BUG_ON(op_running(&check->op));
 	if (check->is_smtputf8 && !b->takes_smtputf8) {
-		backend_answer_no(&check->answer, SMTP_REPLY_SMTPUTF8_NO_ROUTE, "backend %s takes no SMTPUTF8", b->name);
+		backend_answer_no(&check->answer, SMTP_REPLY_SMTPUTF8_NO_ROUTE, "backend %s takes no SMTPUTF8",
+				  b->name);
 		return false;
 	}
 	backend_answer_yes(&check->answer);

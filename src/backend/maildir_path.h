@@ -18,7 +18,8 @@ enum { MAILDIR_PATH_SIZE = PATH_MAX };
 /*
  * %d is the domain, %n the local part, %u both with an @, %{2n} the first two
  * characters of %n (likewise up to 9, and of %d and %u), all in lower case, and %%
- * a percent sign. The pattern must begin with "/". False: err tells what is wrong.
+ * a percent sign. Lower case is that of ASCII letters; a domain should be in A-labels
+ * already. The pattern must begin with "/". False: err tells what is wrong.
  */
 MUST_CHECK bool maildir_path_check_pattern(const char *pattern, struct err *err);
 

@@ -1,6 +1,7 @@
 #include "backend/maildir_place.h"
 
 #include "backend/maildir_path.h"
+#include "idn/idn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,13 +129,37 @@ static bool add_catch_all(struct maildir_places *places, const struct maildir_ru
 	return add_mailbox(places, rules, &mailbox, SPAN_LITERAL(""), arena);
 }
 
+/* The recipient with its domain in lower-case A-labels: one mailbox, and one name, however it was written. */
+static enum idn_result set_ascii_domain(struct smtp_address *to, const struct smtp_address *recipient)
+{
+	struct idn_domain ascii;
+	enum idn_result result = idn_domain_to_ascii(&ascii, smtp_address_domain(recipient));
+
+	if (result != IDN_OK)
+		return result;
+	*to = *recipient;
+	memcpy(to->text + to->local_len, ascii.text, ascii.len + 1);
+	to->domain_len = (uint16_t)ascii.len;
+	return IDN_OK;
+}
+
 bool maildir_places_name(struct maildir_places *places, const struct maildir_rules *rules,
 			 const struct smtp_address *recipient, struct arena *arena)
 {
+	struct smtp_address ascii;
+
 	places->count = 0;
-	return add_mailbox(places, rules, recipient, SPAN_LITERAL(""), arena) &&
-	       add_without_detail(places, rules, recipient, arena) &&
-	       add_catch_all(places, rules, recipient, arena);
+	switch (set_ascii_domain(&ascii, recipient)) {
+	case IDN_OK:
+		break;
+	case IDN_INVALID:
+		return true;
+	case IDN_NO_MEMORY:
+		return false;
+	}
+	return add_mailbox(places, rules, &ascii, SPAN_LITERAL(""), arena) &&
+	       add_without_detail(places, rules, &ascii, arena) &&
+	       add_catch_all(places, rules, &ascii, arena);
 }
 
 /* ---- what is there, on a worker ---- */

@@ -446,6 +446,54 @@ START_TEST(null_takes_all_and_keeps_nothing)
 }
 END_TEST
 
+/* ---- what a backend cannot take ---- */
+
+static unsigned ascii_only_asked;
+
+static bool ascii_only_check_start(struct backend *b, struct backend_check *c,
+				   const struct smtp_address *recipient)
+{
+	(void)b;
+	(void)recipient;
+	ascii_only_asked++;
+	backend_answer_yes(&c->answer);
+	return false;
+}
+
+static const struct backend_ops ascii_only_ops = {
+	.type = "ascii_only",
+	.check_start = ascii_only_check_start,
+};
+
+/* RFC 6531 3.5 */
+START_TEST(backend_without_smtputf8_refuses_recipients_of_messages_that_need_it)
+{
+	struct backend ascii_only = { .ops = &ascii_only_ops, .name = "old" };
+	struct smtp_address anna = address_of("anna@example.org");
+
+	check.is_smtputf8 = true;
+	ck_assert(!backend_check_start(&ascii_only, &check, &anna));
+	ck_assert_uint_eq(check.answer.reply.code, 553);
+	ck_assert_str_eq(check.answer.reply.status, "5.6.7");
+	ck_assert_ptr_nonnull(strstr(check.answer.detail, "old"));
+	ck_assert_uint_eq(ascii_only_asked, 0);
+	check.is_smtputf8 = false;
+	ck_assert(!backend_check_start(&ascii_only, &check, &anna));
+	ck_assert_uint_eq(check.answer.reply.code, 0);
+	ck_assert_uint_eq(ascii_only_asked, 1);
+}
+END_TEST
+
+START_TEST(maildir_and_null_take_smtputf8)
+{
+	struct backend *null = backend_null_new("sink", loop, NULL);
+
+	ck_assert(null && null->takes_smtputf8);
+	ck_assert(backend->takes_smtputf8);
+	backend_free(&null);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("backend");
@@ -464,6 +512,8 @@ int main(void)
 	tcase_add_test(tcase, lack_of_memory_is_a_temporary_error);
 	tcase_add_loop_test(tcase, bad_pattern_makes_no_backend, 0, 2);
 	tcase_add_test(tcase, null_takes_all_and_keeps_nothing);
+	tcase_add_test(tcase, backend_without_smtputf8_refuses_recipients_of_messages_that_need_it);
+	tcase_add_test(tcase, maildir_and_null_take_smtputf8);
 	suite_add_tcase(suite, tcase);
 	return unit_main(suite);
 }
