@@ -98,8 +98,9 @@ static const char *replace_tail(struct reader *r, const char *text, size_t head,
 	return joined;
 }
 
-/* Domains are kept as A-labels, whichever way they were written: what compares them need not know. NULL: reported. */
-static const char *ascii_form(struct reader *r, const struct option *o, const config_setting_t *s, const char *text)
+/* Domains are kept as A-labels, however they were written: who compares them need not know. NULL: reported. */
+static const char *ascii_form(struct reader *r, const struct option *o, const config_setting_t *s,
+			      const char *text)
 {
 	const char *at = strrchr(text, '@');
 	bool is_behind_at = string_rules[o->type].domain == DOMAIN_BEHIND_AT;

@@ -345,7 +345,8 @@ static bool write_trace(struct session_shell *sh, const char *message_id, struct
 		.helo_name = span_str(sh->helo_name),
 		.client = *conn_peer(sh->conn),
 		.hostname = sh->listener->options.hostname,
-		.protocol = trace_protocol((sh->is_extended ? TRACE_EXTENDED : 0u) | (sh->is_tls ? TRACE_TLS : 0u) |
+		.protocol = trace_protocol((sh->is_extended ? TRACE_EXTENDED : 0u) |
+					   (sh->is_tls ? TRACE_TLS : 0u) |
 					   (e->is_smtputf8 ? TRACE_SMTPUTF8 : 0u)),
 		.message_id = message_id,
 		.recipient = e->recipient_count == 1 ? &e->first->address : NULL,

@@ -24,7 +24,7 @@ static bool take_byte(struct span *rest, char c)
 	return true;
 }
 
-/* RFC 6531 3.3: octets of the character beyond ASCII that `s` begins with; 0: none, or not one for addresses. */
+/* RFC 6531 3.3: octets of the character beyond ASCII that `s` begins with; 0: none that addresses may have. */
 static size_t wide_len(struct span s, enum smtp_charset charset)
 {
 	uint32_t code_point;

@@ -64,7 +64,7 @@ MUST_CHECK bool smtp_path_parse(struct smtp_address *address, enum smtp_path_kin
 /* An address without brackets, as configuration has it; all of `text` must be used. */
 MUST_CHECK bool smtp_address_parse(struct smtp_address *address, enum smtp_charset charset, struct span text);
 
-/* A domain name in ASCII by RFC 5321 (letters, digits, hyphens, dots; underscores are taken too), 1 to 255 octets. */
+/* A domain name in ASCII by RFC 5321: letters, digits, hyphens, dots, underscores, too; 1 to 255 octets. */
 bool smtp_domain_is_valid(struct span domain);
 
 /* Append it as a path has it between its brackets, quoted where needed; "" for the null sender. */

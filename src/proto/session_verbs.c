@@ -142,7 +142,8 @@ static enum smtp_reply_name take_parameters(const struct smtp_session *s, struct
 		case SMTP_PARAM_MALFORMED:
 			return SMTP_REPLY_BAD_PARAMETER;
 		case SMTP_PARAM_FOUND:
-			name = is_mail ? take_mail_parameter(s, &param, event, &seen) : unknown_parameter(s->options);
+			name = is_mail ? take_mail_parameter(s, &param, event, &seen) :
+					 unknown_parameter(s->options);
 		}
 	}
 	return name;

@@ -111,7 +111,7 @@ static const struct span bad[] = {
 	BYTES(L63 "d." UE),
 	BYTES(L60 UE UE ".example"),
 	BYTES("xn--." UE),
-	/* What mapping would make more, fewer or other labels of than are there: a dot, a slash, two dots, nothing. */
+	/* What mapping would make other labels of than are there: a dot, a slash, two dots, nothing. */
 	BYTES("example\xe3\x80\x82org"),
 	BYTES("b" UE "cher\xef\xbc\x8e" "example"),
 	BYTES("a\xe2\x84\x80" "b.org"),

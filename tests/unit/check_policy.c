@@ -105,8 +105,8 @@ START_TEST(domains_accepts_ours_and_bare_postmaster_only)
 
 	policy_chain_init(&chain);
 	policy_chain_add(&chain, policy_domains_new(domains, 3));
-	ck_assert(smtp_path_parse(&address, SMTP_PATH_RECIPIENT, SMTP_CHARSET_UTF8, span_str(recipients[_i].recipient),
-				  &used));
+	ck_assert(smtp_path_parse(&address, SMTP_PATH_RECIPIENT, SMTP_CHARSET_UTF8,
+				  span_str(recipients[_i].recipient), &used));
 	ck_assert_int_eq(idn_domain_to_ascii(&ascii, smtp_address_domain(&address)), IDN_OK);
 	facts.recipient_domain = idn_domain_span(&ascii);
 	ck_assert_int_eq(policy_chain_rcpt(&chain, &facts, &who) == NULL, recipients[_i].is_accepted);

@@ -46,7 +46,7 @@ START_TEST(every_code_point_is_decoded_from_its_shortest_form_only)
 }
 END_TEST
 
-/* All of one to three octets: exactly as many are well-formed as there are ways to make them up of characters. */
+/* Of all with up to three octets, as many are well-formed as there are ways to make them up of characters. */
 START_TEST(so_many_octets_are_well_formed_and_no_more)
 {
 	enum { ONE = 128, TWO = 0x800 - 0x80, THREE = 0x10000 - 0x800 - 0x800 };
@@ -58,7 +58,7 @@ START_TEST(so_many_octets_are_well_formed_and_no_more)
 		size_t count = 0;
 
 		for (uint32_t bytes = 0; bytes < 1u << (8 * len); bytes++) {
-			char text[3] = { (char)(bytes & 0xff), (char)(bytes >> 8 & 0xff), (char)(bytes >> 16) };
+			char text[3] = { (char)bytes, (char)(bytes >> 8), (char)(bytes >> 16) };
 
 			count += utf8_is_valid(span_of(text, len));
 		}
