@@ -151,6 +151,15 @@ static const struct {
 	{ "hostname = \"mx\\x00x\";", "t:1: hostname: \\x00: control bytes are refused in strings" },
 	{ "postmaster = \"anna\";", "t:1: postmaster: \"anna\" is no mail address" },
 	{ "domains = ( \"a..b\" );", "t:1: domains: \"a..b\" is no valid domain name" },
+	{ "domains = ( \"i\xe2\x9d\xa4.ws\" );",
+	  "t:1: domains: \"i\xe2\x9d\xa4.ws\" holds no valid international domain name" },
+	{ "domains = ( \"m\xfcller.example\" );", "t:1: domains: \"m\xfcller.example\" holds no valid" },
+	{ "hostname = \"mx.example\xe3\x80\x82org\";", "t:1: hostname: \"mx.example\xe3\x80\x82org\" holds no" },
+	{ "postmaster = \"anna@\xc3\xbc-.example\";", "t:1: postmaster: \"anna@\xc3\xbc-.example\" holds no valid" },
+	{ "postmaster = \"j\xc3\xb6rg@example.org\";",
+	  "t:1: postmaster: \"j\xc3\xb6rg@example.org\" is no plain mail address" },
+	{ "domains = ( \"m\xc3\xbcller.example\",\n \"XN--mller-kva.example\" );" INBOX PORT25,
+	  "t:2: domains: \"xn--mller-kva.example\" is given twice" },
 	{ BASE "smtpgreeting = \"a\\n\\nb\";", "t:4: smtpgreeting: \"a\" has an empty line" },
 	{ BASE "smtpgreeting = \"m\xc3\xbcller\";",
 	  "t:4: smtpgreeting: \"m\xc3\xbcller\" may hold only printable ASCII" },
@@ -452,6 +461,27 @@ START_TEST(rules_for_clients_arrive_in_their_order)
 }
 END_TEST
 
+START_TEST(domains_are_kept_in_a_labels)
+{
+	struct config *config =
+		read_good("hostname = \"mx.m\xc3\xbcller.example\";\n"
+			  "domains = ( \"M\xc3\x9cller.Example\", \"XN--BCHER-KVA.example\" );\n"
+			  "postmaster = \"Anna@m\xc3\xbcller.example\";\n"
+			  "routes = ( { domain = \"mu\xcc\x88ller.example\"; backend = \"inbox\"; },\n"
+			  " { domain = \"b\xc3\xbc" "cher.example\"; backend = \"inbox\"; } );\n"
+			  INBOX PORT25);
+
+	ck_assert_str_eq(config->hostname, "mx.xn--mller-kva.example");
+	ck_assert_str_eq(config->domains[0], "xn--mller-kva.example");
+	ck_assert_str_eq(config->domains[1], "xn--bcher-kva.example");
+	ck_assert_str_eq(config->postmaster, "Anna@xn--mller-kva.example");
+	ck_assert_str_eq(config->routes[0].domain, "xn--mller-kva.example");
+	ck_assert_str_eq(config->routes[1].domain, "xn--bcher-kva.example");
+	ck_assert_uint_eq(config->warning_count, 0);
+	config_put(&config);
+}
+END_TEST
+
 START_TEST(a_key_in_a_listener_wins_there_only)
 {
 	struct config *config =
@@ -656,6 +686,7 @@ int main(void)
 	tcase_add_test(tcase, values_arrive_where_they_belong);
 	tcase_add_test(tcase, words_and_switches_arrive_where_they_belong);
 	tcase_add_test(tcase, rules_for_clients_arrive_in_their_order);
+	tcase_add_test(tcase, domains_are_kept_in_a_labels);
 	tcase_add_test(tcase, a_key_in_a_listener_wins_there_only);
 	tcase_add_test(tcase, several_listeners_may_let_the_kernel_choose_a_port);
 	tcase_add_test(tcase, the_last_reference_frees);
