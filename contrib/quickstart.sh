@@ -10,7 +10,7 @@ set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${SMTPFRONTD_BUILD:-$top/build-quickstart}
 port=${SMTPFRONTD_PORT:-2525}
-packages=(gcc libc6-dev make autoconf automake pkg-config libevent-dev libssl-dev libconfig-dev)
+packages=(gcc libc6-dev make autoconf automake pkg-config libevent-dev libssl-dev libconfig-dev libidn2-dev)
 
 say() { printf '%s\n' "$*"; }
 die() {

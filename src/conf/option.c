@@ -89,7 +89,8 @@ const struct option option_table[] = {
 		  "the names of message files." },
 	{ GLOBAL(domains), .type = OPTION_DOMAINS, .is_reloadable = true,
 	  .default_words = "none, so nothing is accepted", .example = "( \"example.org\", \"example.net\" )",
-	  .help = "The domains that mail is received for. Recipients in any other domain are refused." },
+	  .help = "The domains that mail is received for. Recipients in any other domain are refused. "
+		  "International names may be written with their own letters or in their xn-- form." },
 	{ GLOBAL(postmaster), .type = OPTION_ADDRESS, .is_reloadable = true,
 	  .default_words = "none, with a warning", .example = "\"anna@example.org\"",
 	  .help = "The address that receives mail for the bare recipient postmaster, and for postmaster "
