@@ -94,7 +94,16 @@ static bool load_chain(struct tls_certificate *c, const struct tls_pair *pair, s
 
 /* ---- the key ---- */
 
-static bool read_key(struct tls_certificate *c, BIO *bio, const struct tls_pair *pair, struct err *err)
+/* OpenSSL only says "unsupported", whether there is no key at all or one that it cannot read. */
+static bool has_key(const struct tls_file *file)
+{
+	static const char line[] = "PRIVATE KEY-----";
+
+	return memmem(file->bytes, file->len, line, sizeof(line) - 1) != NULL;
+}
+
+static bool read_key(struct tls_certificate *c, BIO *bio, bool is_there, const struct tls_pair *pair,
+		     struct err *err)
 {
 	bool is_encrypted = false;
 
@@ -105,12 +114,13 @@ static bool read_key(struct tls_certificate *c, BIO *bio, const struct tls_pair 
 	if (is_encrypted)
 		return tls_file_refuse(err, key_setting(pair), key_path(pair),
 				       "the key is encrypted, and nobody can give its passphrase here");
-	if (!is_at_end())
+	if (is_there)
 		return tls_file_refuse(err, key_setting(pair), key_path(pair),
 				       "the private key cannot be read");
-	return tls_file_refuse(err, key_setting(pair), key_path(pair),
-			       pair->keyfile ? "there is no PEM private key in it" :
-					       "there is no private key in it, and no key file is named");
+	ERR_clear_error();
+	return err_set(err, "%s: %s: %s", key_setting(pair), key_path(pair),
+		       pair->keyfile ? "there is no PEM private key in it" :
+				       "there is no private key in it, and no key file is named");
 }
 
 static bool load_key(struct tls_certificate *c, const struct tls_pair *pair, struct err *err)
@@ -123,7 +133,7 @@ static bool load_key(struct tls_certificate *c, const struct tls_pair *pair, str
 		return false;
 	c->is_key_open = (file.mode & 07) != 0;
 	bio = tls_file_bio(&file);
-	is_ok = bio ? read_key(c, bio, pair, err) : refuse_memory(pair, err);
+	is_ok = bio ? read_key(c, bio, has_key(&file), pair, err) : refuse_memory(pair, err);
 	BIO_free(bio);
 	tls_file_fini(&file);
 	if (!is_ok || X509_check_private_key(c->leaf, c->key) == 1)

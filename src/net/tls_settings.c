@@ -42,12 +42,43 @@ static void set_tickets(SSL_CTX *ssl_ctx, unsigned tickets)
 		SSL_CTX_set_num_tickets(ssl_ctx, tickets);
 }
 
+static bool is_rsa(const char *sigalg)
+{
+	return strncasecmp(sigalg, "rsa", 3) == 0;
+}
+
+/*
+ * GnuTLS lets the client choose between a certificate with an RSA key and one without. We do, and an RSA
+ * signature costs ten times as much: so the others go first, unless the string has an order of its own.
+ */
+static void put_rsa_last(struct tls_priority_list *sigalgs)
+{
+	struct tls_priority_list sorted = { .count = 0 };
+
+	for (size_t i = 0; i < sigalgs->count; i++)
+		if (!is_rsa(sigalgs->names[i]))
+			sorted.names[sorted.count++] = sigalgs->names[i];
+	for (size_t i = 0; i < sigalgs->count; i++)
+		if (is_rsa(sigalgs->names[i]))
+			sorted.names[sorted.count++] = sigalgs->names[i];
+	*sigalgs = sorted;
+}
+
+static bool parse_priority(struct tls_priority *priority, const char *text, struct err *err)
+{
+	if (!tls_priority_parse(priority, text, err))
+		return false;
+	if (!strcasestr(text, "SIGN-"))
+		put_rsa_last(&priority->sigalgs);
+	return true;
+}
+
 static bool apply_priority(SSL_CTX *ssl_ctx, const struct tls_options *options, struct tls_priority *priority,
 			   struct err *err)
 {
 	struct err why;
 
-	if (tls_priority_parse(priority, priority_text(options), &why) &&
+	if (parse_priority(priority, priority_text(options), &why) &&
 	    tls_priority_apply(priority, ssl_ctx, &why))
 		return true;
 	return err_set(err, "tls_priority: %.460s", why.text);
