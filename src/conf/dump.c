@@ -47,7 +47,11 @@ static void dump_mailboxes(const struct backend_config *backend, FILE *out)
 	dump_list(backend->mailboxes, backend->mailbox_count, out);
 }
 
-enum { ADDRESSES_OFFSET = offsetof(struct client_config, addresses) };
+/* From the field of a list to the struct that has its length, too. */
+enum {
+	ADDRESSES_OFFSET = offsetof(struct client_config, addresses),
+	MAILBOXES_OFFSET = offsetof(struct backend_config, mailboxes),
+};
 
 static void dump_prefixes(const struct client_config *client, FILE *out)
 {
@@ -113,8 +117,7 @@ static void dump_value(const struct config *config, const struct option *o, cons
 		dump_list(config->domains, config->domain_count, out);
 		break;
 	case OPTION_MAILBOXES:
-		dump_mailboxes((const void *)((const char *)field - offsetof(struct backend_config, mailboxes)),
-			       out);
+		dump_mailboxes((const void *)((const char *)field - MAILBOXES_OFFSET), out);
 		break;
 	case OPTION_PREFIXES:
 		dump_prefixes((const void *)((const char *)field - ADDRESSES_OFFSET), out);

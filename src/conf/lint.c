@@ -209,6 +209,25 @@ static void check_routes(struct lint *l)
 	}
 }
 
+static void check_maildir(struct lint *l, const struct backend_config *b)
+{
+	const struct {
+		bool is_idle;
+		const char *text;
+	} rules[] = {
+		{ b->detail_folders && !b->recipient_delimiter,
+		  "detail_folders does nothing without recipient_delimiter" },
+		{ b->create && b->mailbox_count == 0, "create does nothing without mailboxes" },
+		{ !b->create && b->mailbox_count, "mailboxes does nothing without create" },
+		{ b->is_quota_permanent && !b->quota && !b->quota_messages,
+		  "quota_reply does nothing without quota or quota_messages" },
+	};
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
+		if (rules[i].is_idle)
+			warn(l, b->place, "in backend \"%.100s\" %s", b->name, rules[i].text);
+}
+
 static void check_backends(struct lint *l)
 {
 	const struct config *config = l->config;
@@ -216,6 +235,7 @@ static void check_backends(struct lint *l)
 	for (size_t i = 0; i < config->backend_count; i++) {
 		bool is_used = false;
 
+		check_maildir(l, &config->backends[i]);
 		for (size_t j = 0; j < config->route_count; j++)
 			is_used |= config->routes[j].backend == &config->backends[i];
 		if (!is_used)

@@ -74,7 +74,8 @@ static bool is_dot_string(struct span local, bool takes_utf8)
 	if (!utf8_is_ascii(local) && !(takes_utf8 && utf8_is_text(local)))
 		return false;
 	for (size_t i = 0; i < local.len; i++) {
-		bool is_inner_dot = local.ptr[i] == '.' && i > 0 && i + 1 < local.len && local.ptr[i - 1] != '.';
+		bool is_inner = i > 0 && i + 1 < local.len;
+		bool is_inner_dot = is_inner && local.ptr[i] == '.' && local.ptr[i - 1] != '.';
 
 		if ((unsigned char)local.ptr[i] < 0x80 && !is_atext(local.ptr[i]) && !is_inner_dot)
 			return false;
@@ -164,7 +165,8 @@ const char *name_check_pattern(struct span pattern)
 	for (size_t i = 0; !wrong && i < pattern.len; i += len) {
 		len = pattern.ptr[i] == '%' ? directive_len(span_from(pattern, i)) : 1;
 		if (len == 0)
-			wrong = "has a % that means nothing; there are %d (domain), %n (local part), %u (address), "
+			wrong = "has a % that means nothing; there are %d (domain), %n (local part), %u "
+				"(address), "
 				"the first characters of them such as %{2n}, and %%";
 	}
 	return wrong;

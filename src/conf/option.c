@@ -70,7 +70,9 @@ static const struct option_word bare_newlines_of_clients[] = {
 	{ NULL, 0 },
 };
 
-static const struct option_word quota_replies[] = { { "temporary", false }, { "permanent", true }, { NULL, 0 } };
+static const struct option_word quota_replies[] = {
+	{ "temporary", false }, { "permanent", true }, { NULL, 0 },
+};
 
 /* In the order of enum tls_client_verify. */
 static const struct option_word client_verifications[] = {
@@ -105,11 +107,11 @@ const struct option option_table[] = {
 	  .default_text = "unlimited",
 	  .help = "Sessions that one client may begin within a minute. One beyond that is told 421. The word "
 		  "\"unlimited\" takes the limit away." },
-	{ GLOBAL(max_half_open_per_client), COUNT(1, 1000000), .may_be_unlimited = true, .is_reloadable = true,
-	  .default_text = "unlimited",
-	  .help = "Sessions of one client that have not come to EHLO or HELO yet, or are in a TLS handshake. One beyond "
-		  "that is told 421, and 454 where it asks for STARTTLS. With \"unlimited\" only max_sessions_per_client "
-		  "bounds them." },
+	{ GLOBAL(max_half_open_per_client), COUNT(1, 1000000), .may_be_unlimited = true,
+	  .is_reloadable = true, .default_text = "unlimited",
+	  .help = "Sessions of one client that have not come to EHLO or HELO yet, or are in a TLS "
+		  "handshake. One beyond that is told 421, and 454 where it asks for STARTTLS. With "
+		  "\"unlimited\" only max_sessions_per_client bounds them." },
 	{ GLOBAL(client_prefix_ipv4), COUNT(8, 32), .default_text = "32",
 	  .help = "How many bits of an IPv4 address make a client: all addresses that begin with the same "
 		  "ones share its limits. With 32 each address is a client of its own." },

@@ -98,7 +98,7 @@ static const char *replace_tail(struct reader *r, const char *text, size_t head,
 	return joined;
 }
 
-/* Domains are kept as A-labels, however they were written: who compares them need not know. NULL: reported. */
+/* Domains are kept as A-labels, however written: who compares them need not know. NULL: reported. */
 static const char *ascii_form(struct reader *r, const struct option *o, const config_setting_t *s,
 			      const char *text)
 {

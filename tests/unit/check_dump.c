@@ -27,7 +27,8 @@ static const char *const dumped[] = {
 	"listeners = ( { listen = \"*:25\"; maxnotimpl = 5; }, { listen = \"127.0.0.1:0\"; timeout = 61; } );"
 	"log_level = \"error\";",
 	BASE "lenient = true; bare_newline = \"reject\"; unknown_parameters = \"reject\"; "
-	     "greeting_delay = 5; min_data_rate = 0; log_format = \"json\"; syslog = true; syslog_facility = \"local7\";",
+	     "greeting_delay = 5; min_data_rate = 0; log_format = \"json\"; syslog = true; "
+	     "syslog_facility = \"local7\";",
 	BASE "clients = ( { address = ( \"192.0.2.0/24\", \"fd00::/8\" ); bare_newline = \"lenient\"; },"
 	     " { address = \"::1\"; } );",
 };

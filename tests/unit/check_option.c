@@ -3,6 +3,8 @@
 #include "conf/option.h"
 #include "unit.h"
 
+#define KEY_LETTERS "abcdefghijklmnopqrstuvwxyz_0123456789"
+
 static bool is_number(const struct option *o)
 {
 	return o->type == OPTION_U32 || o->type == OPTION_U64;
@@ -14,7 +16,7 @@ START_TEST(every_row_is_complete)
 		const struct option *o = &option_table[i];
 		size_t help = strlen(o->help);
 
-		ck_assert_msg(o->key[0] && strspn(o->key, "abcdefghijklmnopqrstuvwxyz_0123456789") == strlen(o->key),
+		ck_assert_msg(o->key[0] && strspn(o->key, KEY_LETTERS) == strlen(o->key),
 			      "%s", o->key);
 		ck_assert_msg(help > 10 && o->help[help - 1] == '.', "%s: help is no sentence", o->key);
 		ck_assert_msg(o->default_text || o->default_words || o->is_required, "%s: without it, what?",
@@ -60,16 +62,20 @@ static bool has_word(const struct option *o, const char *word)
 	return false;
 }
 
+static bool is_boolean(const char *text)
+{
+	return strcmp(text, "true") == 0 || strcmp(text, "false") == 0;
+}
+
 START_TEST(words_differ_and_the_default_is_one_of_them)
 {
 	for (size_t i = 0; i < option_table_len; i++) {
 		const struct option *o = &option_table[i];
 
 		ck_assert_msg((o->type == OPTION_WORD) <= (o->words != NULL), "%s: no words", o->key);
-		ck_assert_msg(!o->words || o->type == OPTION_WORD || o->type == OPTION_BOOL, "%s: words?", o->key);
+		ck_assert_msg(!o->words || o->type == OPTION_WORD || o->type == OPTION_BOOL, "%s", o->key);
 		if (!o->words && o->type == OPTION_BOOL)
-			ck_assert_msg(strcmp(o->default_text, "true") == 0 || strcmp(o->default_text, "false") == 0,
-				      "%s", o->key);
+			ck_assert_msg(is_boolean(o->default_text), "%s", o->key);
 		if (!o->words)
 			continue;
 		ck_assert_msg(!o->default_text || has_word(o, o->default_text), "%s", o->key);
@@ -178,6 +184,8 @@ END_TEST
 
 START_TEST(suggestions_stay_in_the_group)
 {
+	const struct option *bare_newline = option_find(OPTION_GROUP_TOP, "bare_newline");
+
 	ck_assert_pstr_eq(option_suggest(OPTION_GROUP_LISTENERS, "lissten"), "listen");
 	ck_assert_pstr_eq(option_suggest(OPTION_GROUP_TOP, "max_mesage_size"), "max_message_size");
 	ck_assert_pstr_eq(option_suggest(OPTION_GROUP_BACKENDS, "pth"), "path");
@@ -185,9 +193,8 @@ START_TEST(suggestions_stay_in_the_group)
 	ck_assert_pstr_eq(option_find_elsewhere("path"), "backends");
 	ck_assert_ptr_null(option_find_elsewhere("pth"));
 	ck_assert_pstr_eq(option_find_elsewhere("address"), "clients");
-	ck_assert_pstr_eq(option_find_word_elsewhere(option_find(OPTION_GROUP_TOP, "bare_newline"), "lenient"),
-			  "clients");
-	ck_assert_ptr_null(option_find_word_elsewhere(option_find(OPTION_GROUP_TOP, "bare_newline"), "lax"));
+	ck_assert_pstr_eq(option_find_word_elsewhere(bare_newline, "lenient"), "clients");
+	ck_assert_ptr_null(option_find_word_elsewhere(bare_newline, "lax"));
 	ck_assert_ptr_null(option_find_word_elsewhere(option_find(OPTION_GROUP_TOP, "log_level"), "info"));
 }
 END_TEST
