@@ -16,6 +16,8 @@ enum {
 	COMMIT_DEADLINE_MS = 300 * 1000,
 	/* The data rate is judged over so long, or over `timeout` where that is shorter. */
 	RATE_PERIOD_MS = 60 * 1000,
+	/* How long a peer may take to read the last replies. */
+	LAST_WORDS_MS = 10 * 1000,
 	/* How late a deadline that cannot act now is looked at again. */
 	LOOK_AGAIN_MS = 1000,
 };
@@ -145,13 +147,32 @@ static bool flush_output(struct session_shell *sh)
 	return true;
 }
 
-/* The machine is through: send its last words and close. */
+static void part(struct session_shell *sh)
+{
+	end_session(sh, sh->parting, 0, sh->is_parting_clean ? CLOSE_NOW : CLOSE_LINGERING);
+}
+
+static void part_late(struct loop_timer *timer)
+{
+	part(LIST_OWNER(timer, struct session_shell, timer));
+}
+
+static bool has_output(const struct session_shell *sh)
+{
+	return sh->is_blocked || conn_has_output(sh->conn);
+}
+
+/* The machine is through: send its last words and close, when they have left or have had their time. */
 static void finish(struct session_shell *sh, const char *reason, bool has_unread)
 {
-	bool is_clean = sh->is_eof || (!has_unread && strcmp(reason, "quit") == 0);
-
-	if (flush_output(sh))
-		end_session(sh, reason, 0, is_clean ? CLOSE_NOW : CLOSE_LINGERING);
+	if (!flush_output(sh))
+		return;
+	sh->parting = reason;
+	sh->is_parting_clean = sh->is_eof || (!has_unread && strcmp(reason, "quit") == 0);
+	if (has_output(sh))
+		loop_timer_start(sh->listener->server->loop, &sh->timer, LAST_WORDS_MS, part_late);
+	else
+		part(sh);
 }
 
 /* ---- the machine ---- */
@@ -354,6 +375,15 @@ static size_t take_input(void *owner, struct span in, bool is_eof)
 	size_t used;
 
 	sh->is_eof |= is_eof;
+	if (sh->parting) {
+		sh->is_parting_clean &= in.len == 0;
+		return in.len;
+	}
+	/* 220 to STARTTLS has not left yet: see begin_starttls(). */
+	if (sh->is_tls_due && in.len) {
+		end_session(sh, "starttls_injection", 0, CLOSE_NOW);
+		return in.len;
+	}
 	if (sh->is_greeting_late && in.len) {
 		refuse_early_talker(sh);
 		return in.len;
@@ -384,7 +414,10 @@ static void take_writable(void *owner)
 
 	if (!flush_output(sh) || sh->is_blocked)
 		return;
-	if (sh->is_tls_due)
+	if (sh->parting) {
+		if (!has_output(sh))
+			part(sh);
+	} else if (sh->is_tls_due)
 		start_handshake(sh);
 	else
 		go_on(sh);
@@ -459,6 +492,7 @@ void session_shell_resume(struct session_shell *sh)
 static void close_with(struct session_shell *sh, enum smtp_reply_name name)
 {
 	const char *stage = smtp_session_stage(sh->smtp);
+	bool is_stuck = has_output(sh);
 	struct smtp_event event;
 
 	/* In the middle of a handshake there are no words. */
@@ -473,7 +507,11 @@ static void close_with(struct session_shell *sh, enum smtp_reply_name name)
 		if (event.type == SMTP_EVENT_RESET)
 			session_step_reset(sh);
 	} while (event.type != SMTP_EVENT_CLOSE);
-	finish(sh, smtp_reply(name)->reason, true);
+	/* Who did not read until now is not waited for. */
+	if (!is_stuck)
+		finish(sh, smtp_reply(name)->reason, true);
+	else if (flush_output(sh))
+		end_session(sh, smtp_reply(name)->reason, 0, CLOSE_LINGERING);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -592,7 +630,7 @@ bool session_shell_start(struct server_listener *listener, int fd, const struct 
 
 void session_shell_shut_down(struct session_shell *sh)
 {
-	if (!sh->is_committing)
+	if (!sh->is_committing && !sh->parting)
 		close_with(sh, SMTP_REPLY_SHUTDOWN);
 }
 

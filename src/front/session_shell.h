@@ -28,12 +28,14 @@ struct session_shell {
 	uint64_t rate_since_ms;    /* the data rate is reckoned from then on, */
 	uint64_t rate_bytes;       /* and from so many bytes in */
 	const char *last_reason;   /* of the last error reply; NULL: none */
+	const char *parting;       /* why the session ends once its last words have left; NULL: it goes on */
 	uint32_t messages;         /* that reached a verdict; the next id */
 	uint32_t accepted;
 	uint32_t errors;           /* error replies */
 	bool is_extended;          /* EHLO */
 	bool is_blocked;           /* output waits for the peer to read */
 	bool is_eof;               /* the peer sends no more */
+	bool is_parting_clean;     /* and nothing that it sent is thrown away */
 	bool is_deciding;          /* an op runs; the peer owes nothing */
 	bool is_committing;        /* and it must not be cut */
 	bool is_greeting_late;     /* greeting_delay runs */

@@ -184,6 +184,11 @@ bool conn_send(struct conn *c, struct span out, size_t *sent, int *error)
 	return true;
 }
 
+bool conn_has_output(const struct conn *c)
+{
+	return c->tls && conn_tls_has_output(c);
+}
+
 bool conn_has_input(const struct conn *c)
 {
 	return c->tls ? conn_tls_has_input(c) : buf_len(&c->kept) > 0;

@@ -55,6 +55,9 @@ void conn_set_read_max(struct conn *c, size_t bytes);
  */
 MUST_CHECK bool conn_send(struct conn *c, struct span out, size_t *sent, int *error);
 
+/* Is there output that conn_send() took and the kernel did not yet? writable() tells when it has gone. */
+bool conn_has_output(const struct conn *c);
+
 /* Is there input that the owner left unused? */
 bool conn_has_input(const struct conn *c);
 

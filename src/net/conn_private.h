@@ -54,6 +54,7 @@ void conn_stop_events(struct conn *c);
 /* The TLS side of the functions of conn.h; c->tls is set. */
 bool conn_tls_send(struct conn *c, struct span out, size_t *sent, int *error);
 bool conn_tls_has_input(const struct conn *c);
+bool conn_tls_has_output(const struct conn *c);
 void conn_tls_offer_kept(struct conn *c);
 
 /* Say goodbye (close_notify) and let go of everything but the socket. */

@@ -43,6 +43,11 @@ bool conn_tls_has_input(const struct conn *c)
 	return evbuffer_get_length(bufferevent_get_input(c->tls->bev)) > 0;
 }
 
+bool conn_tls_has_output(const struct conn *c)
+{
+	return evbuffer_get_length(bufferevent_get_output(c->tls->bev)) > 0;
+}
+
 /* What went over the wire, TLS's own bytes included. */
 static void count_bytes(struct conn *c)
 {
@@ -111,8 +116,9 @@ static void on_bev_written(struct bufferevent *bev, void *arg)
 {
 	struct conn *c = arg;
 
+	(void)bev;
 	count_bytes(c);
-	if (c->tls->is_secured && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
+	if (c->tls->is_secured && !conn_tls_has_output(c))
 		c->ops->writable(c->owner);
 }
 
@@ -183,30 +189,41 @@ static bool leave_to_bev(struct conn *c, struct span out)
 	return evbuffer_expand(output, out.len) == 0 && bufferevent_write(c->tls->bev, out.ptr, out.len) == 0;
 }
 
+/* SSL_write() takes a record at a time. False: TLS has failed. */
+static bool write_records(struct conn_tls *tls, struct span out, size_t *sent)
+{
+	size_t n = 0;
+	int reason;
+
+	ERR_clear_error();
+	while (*sent < out.len) {
+		struct span rest = span_from(out, *sent);
+
+		if (SSL_write_ex(tls->ssl, rest.ptr, rest.len, &n) != 1) {
+			reason = SSL_get_error(tls->ssl, 0);
+			return reason == SSL_ERROR_WANT_WRITE || reason == SSL_ERROR_WANT_READ;
+		}
+		*sent += n;
+	}
+	return true;
+}
+
 bool conn_tls_send(struct conn *c, struct span out, size_t *sent, int *error)
 {
 	struct conn_tls *tls = c->tls;
-	size_t n = 0;
 
 	*error = EPIPE;
 	if (!tls->is_secured)
 		return false;
-	if (evbuffer_get_length(bufferevent_get_output(tls->bev)) > 0)
+	if (conn_tls_has_output(c))
 		return true;
-	ERR_clear_error();
-	if (SSL_write_ex(tls->ssl, out.ptr, out.len, &n) == 1) {
-		*sent = n;
-	} else {
-		int reason = SSL_get_error(tls->ssl, 0);
-
-		if (reason != SSL_ERROR_WANT_WRITE && reason != SSL_ERROR_WANT_READ)
-			return false;
-		if (!leave_to_bev(c, out)) {
-			*error = ENOMEM;
-			return false;
-		}
-		*sent = out.len;
+	if (!write_records(tls, out, sent))
+		return false;
+	if (*sent < out.len && !leave_to_bev(c, span_from(out, *sent))) {
+		*error = ENOMEM;
+		return false;
 	}
+	*sent = out.len;
 	count_bytes(c);
 	return true;
 }
