@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from client import Client  # noqa: E402
 from daemon import Daemon, TOP  # noqa: E402
+from tls import Pki, client_context  # noqa: E402
 
 
 def is_long():
@@ -74,3 +75,20 @@ def smtp_source():
     assert result.returncode == 0, f"{script}: {result.stderr}"
     root = Path(result.stdout.strip())
     return ["env", f"LD_LIBRARY_PATH={root}/usr/lib/postfix", f"{root}/usr/sbin/smtp-source"]
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory):
+    """A certificate authority of our own and what it has issued; see tls.py."""
+    return Pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def secure(daemon, pki):
+    """A daemon that runs with STARTTLS on its first listener and SMTPS on its second."""
+    return daemon.start_tls(pki.ec)
+
+
+@pytest.fixture
+def context(pki):
+    return client_context(pki)

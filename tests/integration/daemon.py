@@ -32,10 +32,10 @@ def binary():
     return str(Path(path).resolve())
 
 
-def sanitizer_env():
+def sanitizer_env(asan=""):
     env = dict(os.environ)
     env.pop("JOURNAL_STREAM", None)
-    env["ASAN_OPTIONS"] = "exitcode=99:detect_leaks=1:abort_on_error=0:allocator_may_return_null=1"
+    env["ASAN_OPTIONS"] = "exitcode=99:detect_leaks=1:abort_on_error=0:allocator_may_return_null=1" + asan
     env["UBSAN_OPTIONS"] = "print_stacktrace=1:halt_on_error=1:exitcode=99"
     env["LSAN_OPTIONS"] = "exitcode=99"
     return env
@@ -168,6 +168,7 @@ class Daemon:
         self.past_logs = []
         self.ports = []
         self.expected_trouble = []
+        self.asan = ""
         self.settings = {
             "hostname": "mx.example.org",
             "domains": ["example.org"],
@@ -196,12 +197,23 @@ class Daemon:
 
         self.process = subprocess.Popen(
             [*wrap, binary(), "-c", str(self.config_file)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, env=sanitizer_env(), cwd=self.directory, preexec_fn=limit)
+            stderr=subprocess.PIPE, env=sanitizer_env(self.asan), cwd=self.directory, preexec_fn=limit)
         self.log = Log(self.process.stderr)
         if wait_ready:
             self.log.wait("ready")
             self.ports = [int(line["addr"].rpartition(":")[2]) for line in self.log.find("listening")]
         return self
+
+    def start_tls(self, pair, first=None, second=None, **settings):
+        """STARTTLS on the first listener, SMTPS on the second; each may have settings of its own."""
+        listeners = [{"listen": "127.0.0.1:0", **(first or {})},
+                     {"listen": "127.0.0.1:0", "tls_immediate": True, **(second or {})}]
+        return self.start(**{"listeners": listeners, **pair.settings(), **settings})
+
+    @property
+    def smtps(self):
+        """Where start_tls() has the listener that speaks TLS from the first byte."""
+        return ("127.0.0.1", self.ports[1])
 
     @property
     def port(self):
@@ -213,6 +225,11 @@ class Daemon:
 
     def is_running(self):
         return self.process is not None and self.process.poll() is None
+
+    def measure_memory(self):
+        """Before start(): have AddressSanitizer give freed memory back, so that what is resident tells something."""
+        self.asan = ":quarantine_size_mb=1:thread_local_quarantine_size_kb=64"
+        return self
 
     def cpu_seconds(self):
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
