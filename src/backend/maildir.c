@@ -189,8 +189,9 @@ static bool job_has_mailbox(const struct deliver_job *job, const char *path, uin
 	return false;
 }
 
-/* Where there is a choice of places the worker makes it, and looks for duplicates again. False: out of memory. */
-static bool job_add_places(struct deliver_job *job, const struct maildir_places *places, struct span delivered_to)
+/* Where there is a choice the worker makes it, and looks for duplicates again. False: out of memory. */
+static bool job_add_places(struct deliver_job *job, const struct maildir_places *places,
+			   struct span delivered_to)
 {
 	struct maildir_mailbox *m = &job->work.mailboxes[job->work.mailbox_count];
 	const struct maildir_place *only = places->count == 1 ? &places->at[0] : NULL;

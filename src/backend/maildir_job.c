@@ -32,20 +32,21 @@ uint32_t maildir_path_hash(const char *path)
 /* ---- the question ---- */
 
 /* False: the answer tells why. */
-static bool quota_allows(struct maildir_store *store, const char *root, uint64_t octets, bool may_be_permanent,
-			 struct backend_answer *answer)
+static bool quota_allows(struct maildir_store *store, const char *root, uint64_t octets,
+			 bool may_be_permanent, struct backend_answer *answer)
 {
 	bool is_permanent = store->is_quota_permanent && may_be_permanent;
+	enum smtp_reply_name full = is_permanent ? SMTP_REPLY_MAILBOX_FULL_FOR_GOOD : SMTP_REPLY_MAILBOX_FULL;
 
 	switch (maildir_quota_check(store, root, octets)) {
 	case MAILDIR_QUOTA_FITS:
 		return true;
 	case MAILDIR_QUOTA_FULL:
-		backend_answer_no(answer, is_permanent ? SMTP_REPLY_MAILBOX_FULL_FOR_GOOD : SMTP_REPLY_MAILBOX_FULL,
-				  "over quota: %s", root);
+		backend_answer_no(answer, full, "over quota: %s", root);
 		return false;
 	case MAILDIR_QUOTA_FAILED:
-		backend_answer_no(answer, SMTP_REPLY_MAILBOX_UNREADABLE, "quota: %s: %s", strerror(errno), root);
+		backend_answer_no(answer, SMTP_REPLY_MAILBOX_UNREADABLE, "quota: %s: %s", strerror(errno),
+				  root);
 		return false;
 	}
 	BUG_ON(true);
@@ -157,7 +158,8 @@ static bool mailbox_prepare(struct maildir_delivery *d, struct maildir_mailbox *
 		error = errno;
 		failed = "mkdir";
 	}
-	if (sync_fd(m->dir_fd) == 0 && (!m->may_be_made || maildir_place_sync(m->path, d->store->fixed_len))) {
+	if (sync_fd(m->dir_fd) == 0 &&
+	    (!m->may_be_made || maildir_place_sync(m->path, d->store->fixed_len))) {
 		atomic_fetch_sub(&d->store->unsynced_mailboxes, 1);
 	} else if (!failed) {
 		/* The count stays: from now on all sync, because nobody knows any more what is on disk. */
@@ -395,8 +397,9 @@ static bool find_mailboxes(struct maildir_delivery *d)
 }
 
 /*
- * All or none: a mailbox that is full holds the message up for the others, and for good only where there are no
- * others. The client declares the size, so this is rare: then who is full was found out at RCPT.
+ * All or none: a mailbox that is full holds the message up for the others, and for
+ * good only where there are no others. It is rare: where the client declared the
+ * size, it was found out at RCPT who is full.
  */
 static bool quotas_allow(struct maildir_delivery *d)
 {

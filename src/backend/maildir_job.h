@@ -1,7 +1,8 @@
 /*
  * What a maildir backend does on a worker thread, where it may block: asking for
- * a recipient, and delivering one message into all its mailboxes or into none. A message that was delivered is on stable storage. The jobs own all
- * they use but the store, which they hold a reference to.
+ * a recipient, and delivering one message into all its mailboxes or into none. A
+ * message that was delivered is on stable storage. The jobs own all they use but
+ * the store, which they hold a reference to.
  */
 #ifndef BACKEND_MAILDIR_JOB_H
 #define BACKEND_MAILDIR_JOB_H

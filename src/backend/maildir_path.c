@@ -43,14 +43,16 @@ static struct span first_chars(struct span value, unsigned count)
 	return span_head(value, len);
 }
 
-/* What stands behind a %; a directive with a number is "{2n}". Returns its octets, 0: there is no such directive. */
+/* What stands behind a %; with a number it is "{2n}". Returns its octets; 0: there is no such directive. */
 static size_t parse_directive(const char *text, char *directive, unsigned *count)
 {
 	*count = UINT_MAX;
 	*directive = text[0];
 	if (text[0] && strchr("dnu%", text[0]))
 		return 1;
-	if (text[0] != '{' || text[1] < '1' || text[1] > '9' || !text[2] || !strchr("dnu", text[2]) || text[3] != '}')
+	if (text[0] != '{' || text[1] < '1' || text[1] > '9')
+		return 0;
+	if (!text[2] || !strchr("dnu", text[2]) || text[3] != '}')
 		return 0;
 	*count = (unsigned)(text[1] - '0');
 	*directive = text[2];
@@ -116,7 +118,8 @@ static bool directives_are_known(const char *pattern, struct err *err)
 		if (*p == '%' && p[1] == '\0')
 			return err_set(err, "\"%s\" ends in a lone %%; a percent sign is %%%%", pattern);
 		if (*p == '%' && len == 0)
-			return err_set(err, "\"%s\": unknown %%%.4s; there are %%d, %%n, %%u, such as %%{2n}, %%%%",
+			return err_set(err,
+				       "\"%s\": unknown %%%.4s; there are %%d, %%n, %%u, %%{2n}, %%%%",
 				       pattern, p + 1);
 		p += len;
 	}

@@ -30,7 +30,7 @@ static bool may_be_made(const struct maildir_rules *rules, const struct smtp_add
 	return false;
 }
 
-/* A name for a folder of Maildir++ that cannot lead anywhere else: its levels, between dots, are not empty. */
+/* A folder of Maildir++ that cannot lead anywhere else: its levels, between dots, are not empty. */
 static bool is_folder_name(struct span name)
 {
 	if (name.len == 0 || name.len >= NAME_MAX || name.ptr[0] == '.' || name.ptr[name.len - 1] == '.')
@@ -51,7 +51,8 @@ static bool add_place(struct maildir_places *places, const char *root, const cha
 }
 
 /* `root`/.`folder`; what would be too long is no place. */
-static bool add_folder(struct maildir_places *places, const char *root, struct span folder, struct arena *arena)
+static bool add_folder(struct maildir_places *places, const char *root, struct span folder,
+		       struct arena *arena)
 {
 	size_t root_len = strlen(root);
 	char path[MAILDIR_PATH_SIZE];
@@ -115,7 +116,8 @@ static bool add_catch_all(struct maildir_places *places, const struct maildir_ru
 
 	if (!rules->catch_all)
 		return true;
-	if (rules->postmaster && smtp_address_is_postmaster(recipient) && !is_named(recipient, rules->postmaster))
+	if (rules->postmaster && smtp_address_is_postmaster(recipient) &&
+	    !is_named(recipient, rules->postmaster))
 		return true;
 	if (at < name.len) {
 		if (!smtp_address_parse(&mailbox, SMTP_CHARSET_UTF8, name))
@@ -194,7 +196,8 @@ void maildir_check(const char *path, struct backend_answer *answer)
 	}
 }
 
-const struct maildir_place *maildir_places_find(const struct maildir_places *places, struct backend_answer *answer)
+const struct maildir_place *maildir_places_find(const struct maildir_places *places,
+						struct backend_answer *answer)
 {
 	for (unsigned i = 0; i < places->count; i++) {
 		const struct maildir_place *place = &places->at[i];
@@ -216,11 +219,15 @@ const struct maildir_place *maildir_places_find(const struct maildir_places *pla
 
 size_t maildir_place_fixed_len(const char *pattern)
 {
-	size_t len = 0;
+	size_t len = 0, step;
 
-	for (size_t i = 0; pattern[i] && (pattern[i] != '%' || pattern[i + 1] == '%'); i += 1 + (pattern[i] == '%'))
+	for (size_t i = 0; pattern[i]; i += step) {
+		step = pattern[i] == '%' ? 2 : 1;
+		if (pattern[i] == '%' && pattern[i + 1] != '%')
+			break;
 		if (pattern[i] == '/' && pattern[i + 1] && pattern[i + 1] != '/')
 			len = i + 1;
+	}
 	return len;
 }
 
@@ -256,7 +263,8 @@ static bool each_level(const char *path, size_t fixed_len, bool (*step)(const ch
 		return false;
 	memcpy(level, path, len + 1);
 	while (parent < len) {
-		size_t end = parent + span_find(span_of(path + parent, len - parent), '/'), cut = is_parent ? parent : end;
+		size_t end = parent + span_find(span_of(path + parent, len - parent), '/');
+		size_t cut = is_parent ? parent : end;
 
 		level[cut] = '\0';
 		if (end > parent && !step(level))

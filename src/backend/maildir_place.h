@@ -16,7 +16,7 @@ struct maildir_rules {
 	const char *delimiters;            /* of the detail; "": none */
 	bool has_folders;                  /* a detail may be a folder of Maildir++ */
 	const char *catch_all;             /* a local part or an address; NULL: none */
-	const char *postmaster;            /* who takes postmaster's mail, which catch_all then leaves alone; or NULL */
+	const char *postmaster;            /* takes postmaster's mail, which catch_all then leaves alone; or NULL */
 	const char *const *made_mailboxes; /* local parts or addresses */
 	size_t made_count;
 };
@@ -46,7 +46,7 @@ void maildir_check(const char *path, struct backend_answer *answer);
 const struct maildir_place *maildir_places_find(const struct maildir_places *places,
 						struct backend_answer *answer);
 
-/* How much of a path that was made of this pattern exists already, or nothing is made: up to the last "/" before a %. */
+/* How much of a path of this pattern is never made: up to the last "/" before its first %. */
 size_t maildir_place_fixed_len(const char *pattern);
 
 /* Make the directories behind the first `fixed_len` octets of the path. False: errno tells. */

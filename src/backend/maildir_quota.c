@@ -32,7 +32,7 @@ struct size_file {
 
 /* ---- the file ---- */
 
-/* A number with its sign from the front of *text, blanks before it skipped. False: there is none that makes sense. */
+/* A number with its sign from the front of *text, behind blanks. False: there is none that makes sense. */
 static bool take_number(struct span *text, int64_t *number)
 {
 	bool is_negative;
@@ -125,17 +125,18 @@ static void read_file(struct size_file *file, int root_fd)
 
 static int format_file(const struct maildir_quota *quota, const struct usage *used, char *text, size_t size)
 {
+	const char *comma = quota->octets && quota->messages ? "," : "";
 	char octets[32] = "", messages[32] = "";
 
 	if (quota->octets)
 		snprintf(octets, sizeof(octets), "%" PRIu64 "S", quota->octets);
 	if (quota->messages)
 		snprintf(messages, sizeof(messages), "%" PRIu64 "C", quota->messages);
-	return snprintf(text, size, "%s%s%s\n%" PRId64 " %" PRId64 "\n", octets, *octets && *messages ? "," : "",
-			messages, used->octets, used->messages);
+	return snprintf(text, size, "%s%s%s\n%" PRId64 " %" PRId64 "\n", octets, comma, messages,
+			used->octets, used->messages);
 }
 
-/* In one step, as those who read it meanwhile must find it whole. No file is no harm: then it is counted again. */
+/* In one step, so that others find it whole. No file is no harm: then it is counted again. */
 static void write_file(struct maildir_store *store, int root_fd, const struct maildir_quota *quota,
 		       const struct usage *used)
 {
@@ -257,7 +258,8 @@ static bool count_maildir(int maildir_fd, struct count *count)
 
 static bool is_counted_folder(const char *name)
 {
-	return name[0] == '.' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, ".Trash") != 0;
+	return name[0] == '.' && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
+	       strcmp(name, ".Trash") != 0;
 }
 
 static bool count_folder(int root_fd, const char *name, struct count *count)
@@ -319,7 +321,8 @@ static bool fits(const struct size_file *file, uint64_t octets)
 
 	if (quota->messages && (uint64_t)file->used.messages >= quota->messages)
 		return false;
-	return !quota->octets || (octets <= quota->octets && (uint64_t)file->used.octets <= quota->octets - octets);
+	return !quota->octets ||
+	       (octets <= quota->octets && (uint64_t)file->used.octets <= quota->octets - octets);
 }
 
 static enum maildir_quota_answer check_mailbox(struct maildir_store *store, int root_fd, uint64_t octets)

@@ -19,8 +19,9 @@ enum maildir_quota_answer {
 	MAILDIR_QUOTA_FAILED, /* errno tells why it is not known */
 };
 
-/* Would one more message of so many octets fit into the mailbox? store->quota holds where it has none of its own. */
-MUST_CHECK enum maildir_quota_answer maildir_quota_check(struct maildir_store *store, const char *root, uint64_t octets);
+/* Would one more message of so many octets fit? store->quota holds where the mailbox has none itself. */
+MUST_CHECK enum maildir_quota_answer maildir_quota_check(struct maildir_store *store, const char *root,
+							 uint64_t octets);
 
 /* One more message of so many octets is there. What fails is found out the next time it is counted. */
 void maildir_quota_add(const char *root, uint64_t octets);

@@ -35,7 +35,7 @@ static inline bool maildir_quota_is_set(const struct maildir_quota *quota)
 struct maildir_store {
 	unsigned references;
 	/* Set before the first job, and never changed. */
-	struct maildir_quota quota; /* of mailboxes that have none of their own; not set: quotas are not looked at */
+	struct maildir_quota quota; /* of mailboxes without one of their own; not set: none is looked at */
 	bool is_quota_permanent;    /* 552 rather than 452 */
 	size_t fixed_len;           /* octets of a path that are never made */
 	char host[MAILDIR_HOST_SIZE];

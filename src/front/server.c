@@ -354,8 +354,8 @@ static void fit_descriptors(struct server *s)
 	left = left > for_threads ? left - for_threads : 0;
 	s->max_sessions = from_one_to(left / FDS_PER_SESSION, config->max_sessions);
 	log_text(LOG_LEVEL_WARNING, "trouble",
-		 "the limit of open descriptors is %llu where %llu are wanted: at most %u of max_sessions = %u sessions "
-		 "and %u of disk_threads = %u threads",
+		 "the limit of open descriptors is %llu where %llu are wanted: at most %u of max_sessions = %u "
+		 "sessions and %u of disk_threads = %u threads",
 		 (unsigned long long)got, (unsigned long long)wanted, (unsigned)s->max_sessions,
 		 (unsigned)config->max_sessions, (unsigned)s->disk_threads, (unsigned)config->disk_threads);
 }

@@ -457,10 +457,12 @@ void session_step_reset(struct session_shell *sh)
 	envelope_free(&sh->envelope);
 }
 
+static const char disk_is_late[] = "spool_dir: the disk did not answer in time";
+
 /* The disk takes no content any more: what is on its way there is given up. */
 static void expire_spool(struct session_shell *sh)
 {
-	lose_spool(sh->envelope, "spool_dir: the disk did not answer in time");
+	lose_spool(sh->envelope, disk_is_late);
 	if (smtp_session_waiting(sh->smtp) == SMTP_EVENT_MESSAGE)
 		spool_is_whole(sh);
 	else
@@ -478,7 +480,7 @@ void session_step_expire(struct session_shell *sh)
 	}
 	if (op_running(&e->room.op)) {
 		e->room.fits = false;
-		snprintf(e->room.reason, sizeof(e->room.reason), "spool_dir: the disk did not answer in time");
+		snprintf(e->room.reason, sizeof(e->room.reason), "%s", disk_is_late);
 		session_shell_decided(sh, take_room_answer(sh));
 		return;
 	}

@@ -43,7 +43,7 @@ static int open_nameless(const char *dir)
 {
 	int fd = open(dir, O_RDWR | O_TMPFILE | O_CLOEXEC, FILE_MODE);
 
-	/* ENOENT is what some file systems without O_TMPFILE say; for a directory that is not there we get it again. */
+	/* ENOENT comes from some that know no O_TMPFILE; where the directory is missing we get it again. */
 	if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL || errno == ENOENT))
 		fd = open_named(dir);
 	return fd;
@@ -59,7 +59,8 @@ static bool try_dir(const char *dir, struct err *err)
 	return true;
 }
 
-struct spool_disk *spool_disk_new(const char *dir, uint64_t reserve_octets, struct pool *pool, struct err *err)
+struct spool_disk *spool_disk_new(const char *dir, uint64_t reserve_octets, struct pool *pool,
+				  struct err *err)
 {
 	struct spool_disk *disk;
 
@@ -93,7 +94,8 @@ static bool failed(const struct spool_disk *disk, const char *what, char reason[
 	return false;
 }
 
-bool spool_disk_has_room(const struct spool_disk *disk, int fd, uint64_t octets, char reason[SPOOL_REASON_SIZE])
+bool spool_disk_has_room(const struct spool_disk *disk, int fd, uint64_t octets,
+			 char reason[SPOOL_REASON_SIZE])
 {
 	struct statvfs st;
 	uint64_t free_octets;
@@ -158,13 +160,15 @@ void spool_file_close(struct spool_file *file)
 	file->fd = -1;
 }
 
-/* Up to WRITE_PIECES chunks, however many calls it takes. Returns the first chunk that is left, NULL: none. */
-static const struct spool_chunk *write_some(struct spool_file *file, const struct spool_chunk *chunk, bool *is_written)
+/* Up to WRITE_PIECES chunks, however many calls it takes. Returns the first that is left; NULL: none. */
+static const struct spool_chunk *write_some(struct spool_file *file, const struct spool_chunk *chunk,
+					    bool *is_written)
 {
 	struct iovec pieces[WRITE_PIECES], *piece = pieces;
 	int count = 0;
 
-	for (; chunk && count < WRITE_PIECES; chunk = chunk->next) /* pwritev() does not change what it is given */
+	/* pwritev() does not change what it is given. */
+	for (; chunk && count < WRITE_PIECES; chunk = chunk->next)
 		pieces[count++] = (struct iovec){ (void *)(uintptr_t)chunk->bytes, chunk->len };
 	*is_written = false;
 	while (count > 0) {
@@ -188,8 +192,8 @@ static const struct spool_chunk *write_some(struct spool_file *file, const struc
 	return chunk;
 }
 
-bool spool_file_write(struct spool_file *file, const struct spool_chunk *chunks, const _Atomic bool *is_abandoned,
-		      char reason[SPOOL_REASON_SIZE])
+bool spool_file_write(struct spool_file *file, const struct spool_chunk *chunks,
+		      const _Atomic bool *is_abandoned, char reason[SPOOL_REASON_SIZE])
 {
 	bool is_written = true;
 	uint64_t octets = 0;

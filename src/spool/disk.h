@@ -19,7 +19,8 @@ struct spool_disk {
 };
 
 /* Tries whether files can be made there. NULL: err tells why not. */
-struct spool_disk *spool_disk_new(const char *dir, uint64_t reserve_octets, struct pool *pool, struct err *err);
+struct spool_disk *spool_disk_new(const char *dir, uint64_t reserve_octets, struct pool *pool,
+				  struct err *err);
 
 /* When no spool and no job is left. */
 void spool_disk_free(struct spool_disk **disk);

@@ -26,7 +26,8 @@ static bool file_is_sound(const struct spool_file *file)
 }
 
 /* Bytes of the file at `offset`; fewer than there are is an error. */
-static bool file_read(const struct spool_file *file, uint64_t offset, char *buffer, size_t size, struct span *piece)
+static bool file_read(const struct spool_file *file, uint64_t offset, char *buffer, size_t size,
+		      struct span *piece)
 {
 	uint64_t left = file->octets - offset;
 	ssize_t n;

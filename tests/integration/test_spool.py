@@ -20,7 +20,8 @@ def block(size):
 
 
 def sanitized():
-    return b"__asan_init" in open(os.environ["SMTPFRONTD"], "rb").read()
+    binary = open(os.environ["SMTPFRONTD"], "rb").read()
+    return b"__asan_init" in binary or b"__tsan_init" in binary
 
 
 def watch(daemon, stop, most):

@@ -90,7 +90,7 @@ ssize_t __wrap_pwritev(int fd, const struct iovec *pieces, int count, off_t offs
 	else if (sys.interrupts && nth % 2)
 		errno = EINTR;
 	else
-		n = sys.write_max ? __real_pwritev(fd, &piece, 1, offset) : __real_pwritev(fd, pieces, count, offset);
+		n = __real_pwritev(fd, sys.write_max ? &piece : pieces, sys.write_max ? 1 : count, offset);
 	if (n > 0)
 		atomic_fetch_add(&sys.written, n);
 	atomic_fetch_sub(&sys.writers, 1);
