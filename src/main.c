@@ -8,6 +8,7 @@
 #include "front/server.h"
 #include "front/server_tls.h"
 #include "net/loop.h"
+#include "net/tls_priority.h"
 
 #include <event2/event.h>
 #include <getopt.h>
@@ -30,16 +31,30 @@ struct arguments {
 static void print_help(void)
 {
 	printf("Usage: smtpfrontd [-et] [-c FILE] [-E DIR] [--dump-config]\n"
+	       "       smtpfrontd --explain-priority STRING\n"
 	       "An SMTP server that hands each message over durably.\n\n"
 	       "  -c, --config FILE   read this file (%s)\n"
 	       "  -e, --environment   variables such as TIMEOUT, as mailfront has them, win over the file\n"
 	       "  -E, --envdir DIR    the same with variables from files in DIR, as envdir reads them\n"
 	       "  -t, --test          check the configuration and exit\n"
 	       "      --dump-config   print the configuration in force, defaults included, and exit\n"
+	       "      --explain-priority STRING\n"
+	       "                      print what tls_priority = STRING comes to, and exit\n"
 	       "  -V, --version       print the version and exit\n"
 	       "  -h, --help          print this and exit\n\n"
 	       "See smtpfrontd(8) and smtpfrontd.conf(5).\n",
 	       default_file);
+}
+
+static int explain_priority(const char *text)
+{
+	struct tls_priority priority;
+	struct err err;
+
+	if (tls_priority_parse(&priority, text, &err) && tls_priority_explain(&priority, stdout, &err))
+		return EX_OK;
+	fprintf(stderr, "smtpfrontd: %s\n", err.text);
+	return EX_DATAERR;
 }
 
 /* -1: go on; otherwise the exit code. */
@@ -49,7 +64,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' },
 		{ "dump-config", no_argument, NULL, 'd' },  { "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },         { "environment", no_argument, NULL, 'e' },
-		{ "envdir", required_argument, NULL, 'E' }, { 0 },
+		{ "envdir", required_argument, NULL, 'E' }, { "explain-priority", required_argument, NULL, 'p' },
+		{ 0 },
 	};
 	int c;
 
@@ -70,6 +86,8 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		case 'd':
 			a->is_dump = true;
 			break;
+		case 'p':
+			return explain_priority(optarg);
 		case 'V':
 			puts("smtpfrontd " PACKAGE_VERSION);
 			return EX_OK;

@@ -8,6 +8,8 @@
 #include "net/tls_priority_system.h"
 #include "net/tls_priority_words.h"
 
+#include <openssl/ssl.h>
+
 #define LIST_COUNT (TLS_WORD_SIGN + 1)
 
 struct id_list {
@@ -19,6 +21,7 @@ struct reader {
 	struct span text;
 	const char *origin; /* how errors tell where the text stands; "" for the string itself */
 	struct id_list lists[LIST_COUNT];
+	bool has_no_tickets12; /* the last keyword says so */
 	struct tls_priority *priority;
 	struct err *err;
 };
@@ -90,6 +93,7 @@ static void add_keyword(struct reader *r, const struct tls_keyword *keyword, boo
 {
 	for (int kind = is_first ? TLS_WORD_VERSION : TLS_WORD_VERSION + 1; kind < LIST_COUNT; kind++)
 		add_ids(&r->lists[kind], keyword->lists[kind]);
+	r->has_no_tickets12 = keyword->has_no_tickets12;
 }
 
 static bool is_none(const struct tls_keyword *keyword)
@@ -394,6 +398,8 @@ static bool finish(struct reader *r)
 	add_algorithms(priority, &priority->sigalgs, &r->lists[TLS_WORD_SIGN], tls_sigalg);
 	choose_suites(r);
 	choose_versions(r);
+	if (r->has_no_tickets12)
+		priority->options_on |= SSL_OP_NO_TICKET;
 	return priority->versions ? true : refuse_empty(r);
 }
 

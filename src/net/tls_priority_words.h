@@ -84,6 +84,7 @@ struct tls_word {
 struct tls_keyword {
 	const char *name;
 	const uint8_t *lists[TLS_WORD_SIGN + 1]; /* by kind; versions are used only where it stands first */
+	bool has_no_tickets12;			 /* a ticket key outlives what it protects in TLS 1.2 */
 };
 
 struct tls_option {

@@ -63,6 +63,7 @@ struct offer {
 };
 
 static unsigned short port;
+static SSL_CTX *client; /* can do everything; what is offered is set on each session */
 static unsigned extensions; /* that the server answered with: a bit for each of extension_types */
 
 static const struct {
@@ -108,31 +109,36 @@ static void on_extension(SSL *ssl, int is_server, int type, const unsigned char 
 			extensions |= 1u << i;
 }
 
-static SSL_CTX *new_client(const struct offer *offer)
+static void open_client(void)
 {
-	SSL_CTX *ssl_ctx = SSL_CTX_new(TLS_client_method());
-
-	if (!ssl_ctx)
+	client = SSL_CTX_new(TLS_client_method());
+	if (!client)
 		fail("SSL_CTX_new");
-	SSL_CTX_set_security_level(ssl_ctx, 0);
-	if (!SSL_CTX_set_cipher_list(ssl_ctx, offer->suite ? offer->suite : "ALL:COMPLEMENTOFALL") ||
-	    !SSL_CTX_set_min_proto_version(ssl_ctx, offer->version) ||
-	    !SSL_CTX_set_max_proto_version(ssl_ctx, offer->version) ||
-	    (offer->suite13 && !SSL_CTX_set_ciphersuites(ssl_ctx, offer->suite13)) ||
-	    (offer->groups && !SSL_CTX_set1_groups_list(ssl_ctx, offer->groups)) ||
-	    (offer->sigalgs && !SSL_CTX_set1_sigalgs_list(ssl_ctx, offer->sigalgs)))
-		fail("this offer cannot be made");
-	return ssl_ctx;
+	SSL_CTX_set_security_level(client, 0);
+	if (!SSL_CTX_set_cipher_list(client, "ALL:COMPLEMENTOFALL"))
+		fail("OpenSSL has no ciphers");
 }
 
-/* The session where the server takes the offer; it is the caller's, as are its context and socket. */
+static SSL *new_session(const struct offer *offer)
+{
+	SSL *ssl = SSL_new(client);
+
+	if (!ssl || !SSL_set_min_proto_version(ssl, offer->version) ||
+	    !SSL_set_max_proto_version(ssl, offer->version) ||
+	    (offer->suite && !SSL_set_cipher_list(ssl, offer->suite)) ||
+	    (offer->suite13 && !SSL_set_ciphersuites(ssl, offer->suite13)) ||
+	    (offer->groups && !SSL_set1_groups_list(ssl, offer->groups)) ||
+	    (offer->sigalgs && !SSL_set1_sigalgs_list(ssl, offer->sigalgs)))
+		fail("this offer cannot be made");
+	return ssl;
+}
+
+/* The session where the server takes the offer; it is the caller's, as is its socket. */
 static SSL *take_offer(const struct offer *offer)
 {
-	SSL_CTX *ssl_ctx = new_client(offer);
-	SSL *ssl = SSL_new(ssl_ctx);
+	SSL *ssl = new_session(offer);
 	int fd = open_socket();
 
-	SSL_CTX_free(ssl_ctx);
 	extensions = 0;
 	errno = 0;
 	SSL_set_tlsext_debug_callback(ssl, on_extension);
@@ -190,8 +196,7 @@ static bool is_without_certificate(const SSL_CIPHER *suite)
 
 static void scan_suites(size_t v)
 {
-	SSL_CTX *ssl_ctx = new_client(&(struct offer){ .version = TLS1_2_VERSION });
-	STACK_OF(SSL_CIPHER) *suites = SSL_CTX_get_ciphers(ssl_ctx);
+	STACK_OF(SSL_CIPHER) *suites = SSL_CTX_get_ciphers(client);
 
 	for (int i = 0; i < sk_SSL_CIPHER_num(suites); i++) {
 		const SSL_CIPHER *suite = sk_SSL_CIPHER_value(suites, i);
@@ -203,7 +208,6 @@ static void scan_suites(size_t v)
 		if (is_taken(&(struct offer){ .version = versions[v].number, .suite = name }))
 			printf("suite %s %s\n", versions[v].name, name);
 	}
-	SSL_CTX_free(ssl_ctx);
 }
 
 static void scan_groups_13(void)
@@ -305,6 +309,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	port = (unsigned short)number;
+	open_client();
 	scan_suites_13();
 	scan_groups_13();
 	for (size_t v = 0; v < sizeof(versions) / sizeof(versions[0]); v++) {
@@ -318,5 +323,6 @@ int main(int argc, char **argv)
 	}
 	scan_extensions();
 	scan_tickets();
+	SSL_CTX_free(client);
 	return fflush(stdout) == 0 ? 0 : 2;
 }

@@ -1,10 +1,11 @@
 /*
- * A TLS server with a priority string and nothing else of the daemon, for
- * tls-scan to look at: listens on a free port of 127.0.0.1, prints the port,
+ * A TLS server with a priority string, its Diffie-Hellman group, and nothing
+ * else of the daemon, for tls-scan to look at: listens on a free port of 127.0.0.1, prints the port,
  * serves one connection after the other, and echoes what it is sent. It ends
  * when its standard input does.
  *   tls-serve PRIORITY (CERTIFICATE KEY)...
  */
+#include "net/tls_dh.h"
 #include "net/tls_priority.h"
 
 #include <arpa/inet.h>
@@ -36,13 +37,13 @@ static SSL_CTX *new_server(int argc, char **argv)
 
 	if (!ssl_ctx)
 		fail("SSL_CTX_new");
-	if (!tls_priority_parse(&priority, argv[1], &err) || !tls_priority_apply(&priority, ssl_ctx, &err))
+	if (!tls_priority_parse(&priority, argv[1], &err) || !tls_priority_apply(&priority, ssl_ctx, &err) ||
+	    !tls_dh_apply(ssl_ctx, NULL, &priority.groups, &err))
 		fail(err.text);
 	for (int i = 2; i + 1 < argc; i += 2)
 		if (SSL_CTX_use_certificate_chain_file(ssl_ctx, argv[i]) != 1 ||
 		    SSL_CTX_use_PrivateKey_file(ssl_ctx, argv[i + 1], SSL_FILETYPE_PEM) != 1)
 			fail(argv[i]);
-	SSL_CTX_set_dh_auto(ssl_ctx, 1);
 	SSL_CTX_set_session_id_context(ssl_ctx, (const unsigned char *)"test", 4);
 	return ssl_ctx;
 }

@@ -244,6 +244,11 @@ static const struct {
 	{ "NORMAL:%NO_SESSION_HASH", SSL_OP_NO_EXTENDED_MASTER_SECRET, 0, -1, false },
 	{ "NORMAL:%NO_TICKETS", SSL_OP_NO_TICKET, 0, -1, true },
 	{ "NORMAL:%NO_TICKETS_TLS12", SSL_OP_NO_TICKET, 0, -1, false },
+	{ "NORMAL:%NO_TICKETS_TLS12:NORMAL", SSL_OP_NO_TICKET, 0, -1, false },
+	/* The last keyword tells, as in GnuTLS. */
+	{ "PFS", SSL_OP_NO_TICKET, 0, -1, false },
+	{ "NORMAL:+PFS", SSL_OP_NO_TICKET, 0, -1, false },
+	{ "PFS:+NORMAL", 0, 0, -1, false },
 	{ "NORMAL:%DISABLE_TLS13_COMPAT_MODE", 0, SSL_OP_ENABLE_MIDDLEBOX_COMPAT, -1, false },
 	{ "NORMAL:%UNSAFE_RENEGOTIATION", SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION, 0, -1, false },
 	{ "NORMAL:%COMPAT",
