@@ -32,6 +32,7 @@ static struct {
 	bool is_cut;
 	bool is_collapsible;
 	bool is_journal;
+	bool is_torn;                 /* of the first line in `buffer` the begin has been written already */
 	time_t stamp_second;          /* the second for which `stamp` was made */
 	char stamp[32];
 	uint64_t next_loss_ms;        /* losses are told again from then on */
@@ -72,6 +73,8 @@ static void write_out(void)
 {
 	size_t done = log_sink_write(span_of(state.buffer, state.whole));
 
+	if (done)
+		state.is_torn = state.buffer[done - 1] != '\n';
 	memmove(state.buffer, state.buffer + done, state.end - done);
 	state.end -= done;
 	state.whole -= done;
@@ -108,9 +111,13 @@ void log_flush(void)
 	write_out();
 }
 
-/* Room for one more line; when nobody takes them, those that wait are dropped. */
+/*
+ * Room for one more line; when nobody takes them, those that wait are dropped, but for the
+ * rest of one that has begun to go out: or the next would be glued to its first half.
+ */
 static void make_room(void)
 {
+	struct span waiting;
 	unsigned lines = 0;
 
 	if (LOG_BUFFER_SIZE - state.end >= LOG_LINE_MAX)
@@ -118,10 +125,13 @@ static void make_room(void)
 	write_out();
 	if (LOG_BUFFER_SIZE - state.end >= LOG_LINE_MAX)
 		return;
-	for (size_t i = 0; i < state.whole; i++)
-		lines += state.buffer[i] == '\n';
+	waiting = span_of(state.buffer, state.whole);
+	if (state.is_torn)
+		waiting = span_from(waiting, span_find(waiting, '\n') + 1);
+	for (size_t i = 0; i < waiting.len; i++)
+		lines += waiting.ptr[i] == '\n';
 	log_sink_note_lost(lines);
-	state.whole = state.end = 0;
+	state.whole = state.end = state.whole - waiting.len;
 }
 
 /* ---- making a line ---- */

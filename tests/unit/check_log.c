@@ -272,6 +272,39 @@ START_TEST(a_full_disk_neither_hangs_nor_piles_up)
 }
 END_TEST
 
+/* As many lines as one who reads slowly and then stops for a while leaves room for. */
+START_TEST(lines_that_are_dropped_leave_no_half_line)
+{
+	static const char whole[] = "- event text=01234567890123456789012345678901234567890123456789\n";
+	int fds[2];
+	size_t used = 0;
+	ssize_t n;
+
+	ck_assert_int_eq(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+	log_open(fds[1], LOG_LEVEL_INFO);
+	for (int i = 0; i < 5000; i++) {
+		log_text(LOG_LEVEL_INFO, "event", "01234567890123456789012345678901234567890123456789");
+		if (i % 1000 == 999 && (n = read(fds[0], text + used, 3000)) > 0)
+			used += (size_t)n;
+	}
+	while (log_flush(), (n = read(fds[0], text + used, sizeof(text) - 1 - used)) > 0)
+		used += (size_t)n;
+	text[used] = 0;
+	log_open(log_fd, LOG_LEVEL_INFO);
+	ck_assert_ptr_nonnull(strstr(text, "log_lost"));
+	for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
+		const char *rest = line + STAMP_LEN;
+		size_t len = strcspn(line, "\n");
+
+		ck_assert_uint_gt(len, STAMP_LEN);
+		ck_assert_msg(strncmp(rest, "- log_lost lines=", 17) == 0 || strncmp(rest, whole, len + 1 - STAMP_LEN) == 0,
+			      "%.*s", (int)len, line);
+	}
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
 START_TEST(each_level_has_a_name)
 {
 	ck_assert_str_eq(log_level_name(LOG_LEVEL_ERROR), "error");
@@ -298,6 +331,7 @@ int main(void)
 	tcase_add_test(tcase, under_the_journal_lines_carry_a_priority);
 	ADD_ROWS(tcase, another_journal_stream_is_not_ours, other_streams);
 	tcase_add_test(tcase, a_full_disk_neither_hangs_nor_piles_up);
+	tcase_add_test(tcase, lines_that_are_dropped_leave_no_half_line);
 	tcase_add_test(tcase, each_level_has_a_name);
 	return unit_main(suite);
 }
