@@ -297,8 +297,8 @@ START_TEST(lines_that_are_dropped_leave_no_half_line)
 		size_t len = strcspn(line, "\n");
 
 		ck_assert_uint_gt(len, STAMP_LEN);
-		ck_assert_msg(strncmp(rest, "- log_lost lines=", 17) == 0 || strncmp(rest, whole, len + 1 - STAMP_LEN) == 0,
-			      "%.*s", (int)len, line);
+		ck_assert_msg(strncmp(rest, "- log_lost lines=", 17) == 0 ||
+			      strncmp(rest, whole, len + 1 - STAMP_LEN) == 0, "%.*s", (int)len, line);
 	}
 	close(fds[0]);
 	close(fds[1]);
