@@ -29,6 +29,7 @@ static const struct smtp_reply replies[] = {
 	[SMTP_REPLY_TOO_MANY_ERRORS] = { 421, "4.7.0", "Too many errors; closing.", "max_errors" },
 	[SMTP_REPLY_TOO_MANY_UNIMPLEMENTED] = { 421, "4.7.0", "Too many unimplemented commands; closing.",
 						"maxnotimpl" },
+	[SMTP_REPLY_HTTP] = { 421, "4.7.0", "This is no web server.", "http" },
 	[SMTP_REPLY_TOO_MANY_REFUSED_RECIPIENTS] = { 421, "4.7.0", "Far too many recipients; closing.",
 						     "max_recipients_ignored" },
 	[SMTP_REPLY_TOO_MANY_MESSAGES] = { 421, "4.7.0", "Too many messages in one session; connect again.",

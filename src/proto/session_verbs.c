@@ -319,6 +319,24 @@ static const struct verb {
 	{ SPAN_LITERAL("STARTTLS"), "starttls", ANY_TIME, verb_starttls },
 };
 
+/*
+ * A request of HTTP (RFC 9112 3). Its sender is no mail program: it is a browser that
+ * somebody led here, and what comes behind is what a page wants us to take for commands.
+ */
+static bool is_http(struct span verb, struct span argument)
+{
+	static const struct span methods[] = {
+		SPAN_LITERAL("GET"),	 SPAN_LITERAL("POST"),	  SPAN_LITERAL("PUT"),
+		SPAN_LITERAL("HEAD"),	 SPAN_LITERAL("OPTIONS"), SPAN_LITERAL("DELETE"),
+		SPAN_LITERAL("CONNECT"), SPAN_LITERAL("TRACE"),	  SPAN_LITERAL("PATCH"),
+	};
+
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
+		if (span_ieq(verb, methods[i]))
+			return argument.len > 0;
+	return false;
+}
+
 static bool has_bad_byte(struct span line)
 {
 	for (size_t i = 0; i < line.len; i++) {
@@ -349,5 +367,7 @@ enum session_step session_handle_command(struct smtp_session *s, struct span lin
 			return answer(s, SMTP_REPLY_TLS_FIRST, &c, event);
 		return verbs[i].handle(s, &c, event);
 	}
+	if (is_http(span_head(line, n), c.argument))
+		return session_answer_and_close(s, SMTP_REPLY_HTTP, c.line, event);
 	return answer_unimplemented(s, &c, event);
 }
