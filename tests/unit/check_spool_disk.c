@@ -724,7 +724,8 @@ static void begin_queued_write(struct spool *blocker, const char *bytes)
 	pool_free(&pool);
 	spool_disk_free(&disk);
 	setup_pool(1, 4);
-	sys.is_shared = sys.is_gated = true;
+	sys.is_shared = true;
+	sys.is_gated = true;
 	spool_init(blocker, &budget);
 	ck_assert_int_eq(spool_append(blocker, span_of(bytes, THRESHOLD + 10000)), SPOOL_OK);
 	while (sem_wait(&sys.at_gate) < 0)
