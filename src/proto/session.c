@@ -303,6 +303,9 @@ static void note_decided(struct smtp_session *s, enum smtp_event_type type, cons
 		s->state = SESSION_COMMAND;
 		reset_transaction(s);
 	}
+	/* What its parameters left there must not outlive it. */
+	if (type == SMTP_EVENT_MAIL && reply && smtp_reply_is_error(reply))
+		reset_transaction(s);
 	if (type == SMTP_EVENT_RCPT && reply && reply->code >= 400 && reply->code < 500)
 		s->transaction.recipients_deferred++;
 }

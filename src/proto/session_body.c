@@ -17,13 +17,12 @@ void session_begin_body(struct smtp_session *s)
 	s->state = SESSION_BODY;
 }
 
+/* By all there is so far, again and again: what comes first must not depend on how the input was cut. */
 static void judge(struct smtp_session *s)
 {
 	const struct smtp_session_options *o = s->options;
 	struct session_transaction *t = &s->transaction;
 
-	if (t->refusal)
-		return;
 	if (t->dot.octets > o->max_message_size)
 		t->refusal = smtp_reply(SMTP_REPLY_TOO_BIG);
 	else if (t->header.octets > o->max_header_size)
