@@ -130,6 +130,7 @@ def test_what_stands_before_the_first_percent_is_not_made(daemon):
 
 
 def test_listed_mailboxes_without_create_are_not_made(daemon):
+    daemon.expect_trouble("mailboxes does nothing without create")
     daemon.start(backends=backend(daemon, mailboxes=["ben"]))
     assert rcpt(daemon, "ben@example.org") == (550, "5.1.1")
 
