@@ -193,7 +193,7 @@ static int serve(struct config *config)
 	struct loop *loop = NULL;
 	struct server *server = NULL;
 	bool has_log;
-	int code = EX_OSERR;
+	int code;
 
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file that is too big is an error like others (EFBIG) */
@@ -203,10 +203,12 @@ static int serve(struct config *config)
 		loop = loop_new(&err);
 	if (loop)
 		server = server_new(loop, config, &err);
-	if (server)
+	if (server) {
 		code = run_server(loop, server);
-	else
+	} else {
+		code = err.is_config ? EX_CONFIG : EX_OSERR;
 		log_text(LOG_LEVEL_ERROR, "start_failed", "%s", err.text);
+	}
 	server_free(&server);
 	loop_free(&loop);
 	log_flush();

@@ -10,6 +10,7 @@
 
 struct err {
 	char text[512];
+	bool is_config; /* what the administrator wrote is at fault; err_set() says no */
 };
 
 /* Fill *err; returns false, so that `return err_set(...)` reads well. err may be NULL. */

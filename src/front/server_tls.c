@@ -120,6 +120,7 @@ static void add_place(const struct listener_config *listener, const struct err *
 		err_set(err, "%.120s:%d: %.380s", place.file, place.line, why->text);
 	else
 		err_set(err, "%.120s: %.380s", place.file, why->text);
+	err->is_config = true;
 }
 
 /* The context of a listener that has certificates. NULL: err tells why. `watch` may be NULL. */
