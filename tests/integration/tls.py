@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import warnings
 from pathlib import Path
 
 from client import Client
@@ -100,7 +101,9 @@ def client_context(pki, version=None, alpn=None, pair=None, ciphers=None, verify
     if ciphers:
         context.set_ciphers(ciphers)
     if version:
-        context.minimum_version = context.maximum_version = version
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # old versions are what is tested
+            context.minimum_version = context.maximum_version = version
     if alpn:
         context.set_alpn_protocols(alpn)
     if pair:
