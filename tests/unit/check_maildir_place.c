@@ -193,6 +193,7 @@ int main(void)
 	ADD_ROWS(tcase, what_stands_before_the_first_percent_is_never_made, fixed);
 	tcase_add_test(tcase, directories_behind_the_fixed_part_are_made);
 	tcase_add_test(tcase, first_place_that_is_there_is_taken);
+	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	return unit_main(suite);
 }

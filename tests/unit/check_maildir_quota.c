@@ -330,6 +330,7 @@ int main(void)
 	tcase_add_test(tcase, link_in_its_place_is_not_followed);
 	tcase_add_test(tcase, message_is_added_as_a_line);
 	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
 	return unit_main(suite);
 }

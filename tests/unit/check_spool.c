@@ -172,6 +172,7 @@ int main(void)
 	Suite *suite = suite_create("spool");
 	TCase *tcase = tcase_create("spool");
 
+	tcase_set_timeout(tcase, 60);
 	ADD_ROWS(tcase, content_comes_out_as_it_went_in, part_sizes);
 	tcase_add_test(tcase, message_of_4_kib_needs_one_allocation);
 	tcase_add_test(tcase, empty_spool_owns_nothing);
