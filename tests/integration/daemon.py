@@ -8,6 +8,7 @@ sanitizer report, a bug or a warning that the test did not announce.
 import os
 import re
 import resource
+import shlex
 import signal
 import subprocess
 import threading
@@ -19,7 +20,8 @@ TOP = Path(__file__).resolve().parents[2]
 
 # Events of warnings and errors; a log that does not go to a journal does not tell levels.
 WARNINGS = ("trouble", "limit", "config", "start_failed")
-SANITIZER = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
+# The last one is valgrind's, which is told to be quiet otherwise.
+SANITIZER = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:|^==\d+== ")
 LINE = re.compile(r"^(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (?P<id>\S+) (?P<event>[a-z_]+)(?P<rest>.*)$")
 PAIR = re.compile(r' (?P<key>[a-z0-9_]+)=(?P<value>"(?:[^"\\]|\\.)*"|[^\s"]*)(?:\.\.\.)?')
 ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|(.))")
@@ -32,12 +34,18 @@ def binary():
     return str(Path(path).resolve())
 
 
+def command(*arguments):
+    """The command line of the daemon; SMTPFRONTD_WRAPPER may put something in front, such as "valgrind -q"."""
+    return [*shlex.split(os.environ.get("SMTPFRONTD_WRAPPER", "")), binary(), *map(str, arguments)]
+
+
 def sanitizer_env(asan=""):
     env = dict(os.environ)
     env.pop("JOURNAL_STREAM", None)
     env["ASAN_OPTIONS"] = "exitcode=99:detect_leaks=1:abort_on_error=0:allocator_may_return_null=1" + asan
     env["UBSAN_OPTIONS"] = "print_stacktrace=1:halt_on_error=1:exitcode=99"
     env["LSAN_OPTIONS"] = "exitcode=99"
+    env["TSAN_OPTIONS"] = f"exitcode=99:suppressions={TOP}/tests/tools/tsan.supp"
     return env
 
 
@@ -196,7 +204,7 @@ class Daemon:
                 resource.setrlimit(resource.RLIMIT_NOFILE, nofile)
 
         self.process = subprocess.Popen(
-            [*wrap, binary(), "-c", str(self.config_file)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            [*wrap, *command("-c", self.config_file)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, env=sanitizer_env(self.asan), cwd=self.directory, preexec_fn=limit)
         self.log = Log(self.process.stderr)
         if wait_ready:
@@ -288,7 +296,7 @@ class Daemon:
 
 def run(*arguments, env=None, **options):
     """Run the binary to its end with these arguments."""
-    return subprocess.run([binary(), *map(str, arguments)], capture_output=True, text=True, timeout=DEADLINE_S,
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=DEADLINE_S,
                           stdin=subprocess.DEVNULL, env={**sanitizer_env(), **(env or {})}, **options)
 
 
