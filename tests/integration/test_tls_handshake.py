@@ -96,13 +96,13 @@ def renegotiate(daemon, pki):
     timer.start()
     output = b""
     try:
-        for wait, send in ((b"220 ", b"NOOP\n"), (b"250 ", b"R\n"), (b"RENEGOTIATING", b"NOOP\n"), (b"250 ", b"QUIT\n")):
+        for wait, send in ((b"220 ", b"NOOP\n"), (b"250 ", b"R\n"), (b"RENEGOTIATING", b"NOOP\n"), (b"250 ", b"quit\n")):
             since = len(output)
             while wait not in output[since:] and (more := os.read(process.stdout.fileno(), 65536)):
                 output += more
             if wait not in output[since:]:
                 break
-            # s_client takes "R" for a command where a read of its input begins with it.
+            # s_client takes "R" and "Q" for commands of its own where they begin a line.
             process.stdin.write(send)
         output += process.stdout.read()
     except BrokenPipeError:
