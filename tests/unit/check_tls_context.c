@@ -124,6 +124,7 @@ START_TEST(renegotiation_is_refused_but_with_compat)
 	SSL_CTX_set_max_proto_version(client.ssl_ctx, TLS1_2_VERSION);
 	for (int is_compat = 0; is_compat < 2; is_compat++) {
 		struct tls_context *context;
+		bool is_done;
 		char byte;
 
 		options.compat = is_compat;
@@ -134,9 +135,9 @@ START_TEST(renegotiation_is_refused_but_with_compat)
 			SSL_do_handshake(client.client);
 			SSL_read(client.server, &byte, 1);
 		}
-		ck_assert_int_eq(SSL_num_renegotiations(client.client) > 0 && SSL_is_init_finished(client.client) &&
-					 SSL_is_init_finished(client.server),
-				 is_compat);
+		is_done = SSL_num_renegotiations(client.client) > 0 &&
+			  SSL_is_init_finished(client.client) && SSL_is_init_finished(client.server);
+		ck_assert_int_eq(is_done, is_compat);
 		ERR_clear_error();
 		tls_context_put(&context);
 	}
@@ -150,6 +151,7 @@ START_TEST(neither_compression_nor_early_data_is_offered)
 	SSL *ssl = tls_context_new_ssl(context);
 
 	ck_assert(SSL_get_options(ssl) & SSL_OP_NO_COMPRESSION);
+	ck_assert(SSL_get_options(ssl) & SSL_OP_NO_RENEGOTIATION);
 	ck_assert(SSL_get_mode(ssl) & SSL_MODE_RELEASE_BUFFERS);
 	ck_assert_uint_eq(SSL_get_max_early_data(ssl), 0);
 	SSL_free(ssl);
@@ -231,7 +233,7 @@ static const struct {
 START_TEST(what_is_wrong_makes_no_context_and_names_the_setting)
 {
 	struct tls_options options = tls_usual();
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	spoilt[_i].spoil(&options);
 	ck_assert_ptr_null(tls_context_new(&options, &err));
@@ -251,6 +253,26 @@ START_TEST(compat_takes_a_weak_key)
 	options.compat = true;
 	context = tls_good(&options);
 	tls_context_put(&context);
+	options.priority = "NORMAL:-VERS-TLS1.3";
+	context = tls_good(&options);
+	tls_context_put(&context);
+}
+END_TEST
+
+START_TEST(a_weak_key_for_another_name_is_told_at_once_too)
+{
+	struct tls_options options = tls_usual();
+	struct tls_pair pairs[2] = { options.pairs[0], { NULL, NULL, "tls_certificates" } };
+	struct err err = { .text = "" };
+
+	tls_write_pair("weak.pem", "weak.pem",
+		       &(struct tls_spec){ .common_name = "weak.example.org", .key = TLS_KEY_RSA1024 });
+	pairs[1].certfile = tls_path("weak.pem");
+	options.pairs = pairs;
+	options.pair_count = 2;
+	ck_assert_ptr_null(tls_context_new(&options, &err));
+	ck_assert_msg(strncmp(err.text, "tls_certificates: /", 19) == 0, "%s", err.text);
+	ck_assert_ptr_nonnull(strstr(err.text, "ee key too small"));
 }
 END_TEST
 
@@ -372,7 +394,7 @@ START_TEST(parameters_are_taken_in_both_forms_and_held_to_the_level)
 	struct tls_options options = with_rsa();
 	EVP_PKEY *wanted = make_parameters(parameters[_i].kind);
 	BIGNUM *p = NULL, *sent;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	write_parameters("dh.pem", wanted);
 	options.dh_params = tls_path("dh.pem");
@@ -537,6 +559,25 @@ START_TEST(rsa_and_ecdsa_stand_side_by_side)
 	ck_assert_int_eq(tls_client_handshake(&client), key_types[_i].shown != NULL);
 	if (key_types[_i].shown)
 		ck_assert_str_eq(tls_client_saw(&client), key_types[_i].shown);
+	tls_context_put(&context);
+}
+END_TEST
+
+START_TEST(of_two_certificates_with_one_name_the_first_counts)
+{
+	struct tls_options options = with_sites();
+	struct tls_context *context;
+
+	tls_write_pair("old.pem", "old.key",
+		       &(struct tls_spec){ .common_name = "second",
+					   .names = "DNS:site.example.net,DNS:mx.example.org" });
+	context = tls_good(&options);
+	tls_client_begin(&client, context);
+	SSL_set_tlsext_host_name(client.client, "site.example.net");
+	ck_assert(tls_client_handshake(&client));
+	ck_assert_str_eq(tls_client_saw(&client), "site");
+	ck_assert(connect_anew(context));
+	ck_assert_str_eq(tls_client_saw(&client), "default");
 	tls_context_put(&context);
 }
 END_TEST
@@ -1018,12 +1059,14 @@ int main(void)
 	tcase_add_test(tcase, neither_compression_nor_early_data_is_offered);
 	ADD_ROWS(tcase, what_is_wrong_makes_no_context_and_names_the_setting, spoilt);
 	tcase_add_test(tcase, compat_takes_a_weak_key);
+	tcase_add_test(tcase, a_weak_key_for_another_name_is_told_at_once_too);
 	ADD_ROWS(tcase, parameters_are_taken_in_both_forms_and_held_to_the_level, parameters);
 	tcase_add_test(tcase, without_parameters_a_group_of_rfc_7919_is_used);
 	ADD_ROWS(tcase, the_name_that_is_asked_for_chooses_the_certificate, sites);
 	tcase_add_test(tcase, a_wildcard_cannot_be_asked_for);
 	tcase_add_test(tcase, a_name_of_the_longest_kind_is_looked_up_in_bounds);
 	ADD_ROWS(tcase, rsa_and_ecdsa_stand_side_by_side, key_types);
+	tcase_add_test(tcase, of_two_certificates_with_one_name_the_first_counts);
 	tcase_add_test(tcase, a_directory_of_pairs_is_as_good_as_a_list);
 	ADD_ROWS(tcase, clients_that_offer_other_protocols_only_are_refused, protocols);
 	ADD_ROWS(tcase, a_session_resumes_where_it_began_with_one_ticket_at_a_time, ticket_versions);

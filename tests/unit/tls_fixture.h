@@ -45,7 +45,7 @@ struct tls_spec {
 /* The caller's to free. */
 X509 *tls_test_certificate(const struct tls_spec *spec);
 
-/* Files for one certificate; either name may be NULL, and both may be the same. Only the owner may read them. */
+/* Files for one certificate; either name may be NULL, both may be the same. Only the owner may read them. */
 void tls_write_pair(const char *cert_file, const char *key_file, const struct tls_spec *spec);
 void tls_write_certificate(const char *name, X509 *certificate);
 void tls_write_key(const char *name, EVP_PKEY *key, const char *passphrase);
