@@ -63,3 +63,27 @@ def test_size_beyond_a_cap_is_found(src, name, text, word):
     result = judge("check-sizes.sh", src(name, text))
     assert result.returncode != 0
     assert word in result.stdout
+
+
+def hacking(work_dir, *tests):
+    text = "Attacks and their tests\n-----\n\nS1   An attack\n" + "".join(f"     {t}\n" for t in tests) + "\n\nNext\n----\n"
+    (work_dir / "HACKING").write_text(text + "     unit/check_elsewhere.c::not_about_attacks\n")
+    for name, line in (("unit/check_a.c", "START_TEST(holds)\n"), ("vectors/a.smtp", "== a_vector\n"),
+                       ("integration/test_a.py", "def test_a(server):\n")):
+        path = work_dir / "tests" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(line)
+    return judge("check-attacks.sh", work_dir)
+
+
+def test_tests_against_attacks_that_exist_pass(work_dir):
+    result = hacking(work_dir, "unit/check_a.c::holds", "vectors/a.smtp::a_vector", "vectors/a.smtp",
+                     "integration/test_a.py::test_a")
+    assert result.returncode == 0 and "4 tests" in result.stdout, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("test", ["unit/check_a.c::fails", "unit/check_b.c", "vectors/a.smtp::a", "no test",
+                                  "integration/test_a.py::test", "integration/test_a.py::test_aa"])
+def test_test_against_an_attack_that_is_not_there_is_found(work_dir, test):
+    result = hacking(work_dir, test)
+    assert result.returncode == 1, result.stdout + result.stderr
