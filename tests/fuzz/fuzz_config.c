@@ -88,7 +88,7 @@ static void hold_dump(const struct config *config, bool with_places)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	struct config *config = config_load_text("fuzz", span_of(data, size), NULL, &err);
 
 	if (!config) {

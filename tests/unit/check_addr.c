@@ -40,7 +40,7 @@ static const struct span bad_addresses[] = {
 START_TEST(what_is_no_address_with_port_is_told_in_words)
 {
 	struct addr addr;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	ck_assert(!addr_parse(&addr, bad_addresses[_i], &err));
 	ck_assert_str_ne(err.text, "");
@@ -135,7 +135,7 @@ static const char *const bad_prefixes[] = {
 START_TEST(what_is_no_prefix_is_told_in_words)
 {
 	struct addr_prefix prefix;
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	ck_assert(!addr_parse_prefix(&prefix, span_str(bad_prefixes[_i]), &err));
 	ck_assert_str_ne(err.text, "");

@@ -54,7 +54,7 @@ static void setup(void)
 {
 	char pattern[300];
 	struct backend_maildir_options options = { .name = "inbox", .path = pattern, .hostname = "mx" };
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	temp_dir_init(&root);
 	snprintf(pattern, sizeof(pattern), "%s/%%n", root.path);
@@ -410,7 +410,7 @@ START_TEST(bad_pattern_makes_no_backend)
 	struct backend_maildir_options options = {
 		.name = "inbox", .path = "/v/%x", .hostname = "mx", .disk = pool, .loop = loop
 	};
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	ck_assert_ptr_null(backend_maildir_new(&options, &err));
 	ck_assert_ptr_nonnull(strstr(err.text, "%x"));

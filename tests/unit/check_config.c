@@ -198,7 +198,7 @@ static const struct {
 
 START_TEST(mistakes_are_told_with_file_line_and_key)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	struct config *config = config_load_text("t", span_str(refused[_i].text), NULL, &err);
 
 	ck_assert_msg(config == NULL, "taken: %s", refused[_i].text);
@@ -658,7 +658,7 @@ START_TEST(running_out_of_memory_is_an_error_like_others)
 		   "clients = ( { address = ( \"192.0.2.0/24\" ); bare_newline = \"lenient\"; } );\n"
 		   "smtpgreeting = \"mx.example.org is at your service and wishes you a nice day\";\n");
 	for (bool has_failed = true; has_failed; n++) {
-		struct err err = { "" };
+		struct err err = { .text = "" };
 
 		fail_malloc_at(n + 1);
 		config = config_load(path, &environment, &err);

@@ -154,7 +154,7 @@ END_TEST
 
 START_TEST(a_strange_file_name_stays_in_its_comment)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	struct config *config = config_load_text("a\nb = 1;\r", span_str(BASE), NULL, &err);
 	char *text;
 

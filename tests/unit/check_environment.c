@@ -172,7 +172,7 @@ static struct config *read_with(char *const *variables, struct err *err)
 
 static struct config *read_good_variables(char *const *variables)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	struct config *config = read_with(variables, &err);
 
 	ck_assert_msg(config != NULL, "%s", err.text);
@@ -289,7 +289,7 @@ static const struct {
 
 START_TEST(a_variable_that_can_not_be_meant_stops_everything)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	struct config *config = read_with(refused[_i].variables, &err);
 	size_t len = strlen(refused[_i].error);
 
@@ -322,7 +322,7 @@ START_TEST(a_variable_for_tls_is_taken_over_or_refused)
 {
 	char *variable = tls_variables[_i];
 	size_t len = strcspn(variable, "=");
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	struct config *config = read_with((char *[]){ variable, NULL }, &err);
 	bool is_taken_over = false;
 

@@ -164,7 +164,7 @@ static const struct {
 
 START_TEST(bad_pattern_is_told)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	ck_assert(!maildir_path_check_pattern(bad_patterns[_i].pattern, &err));
 	ck_assert_msg(strstr(err.text, bad_patterns[_i].complaint) != NULL, "err is \"%s\"", err.text);
@@ -174,7 +174,7 @@ END_TEST
 START_TEST(pattern_that_fits_nobody_is_told)
 {
 	char *pattern = long_pattern(MAILDIR_PATH_SIZE);
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	ck_assert(!maildir_path_check_pattern(pattern, &err));
 	ck_assert_ptr_nonnull(strstr(err.text, "too long"));

@@ -300,7 +300,7 @@ static const struct {
 START_TEST(what_libconfig_would_take_silently_is_refused)
 {
 	struct span copy = span_exact_copy(traps[_i].text);
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	bool ok = source_read_text(&source, &names, "t", copy, &err);
 
 	free((void *)(uintptr_t)copy.ptr);
@@ -330,7 +330,7 @@ static const struct {
 
 START_TEST(what_is_harmless_is_left_as_it_is)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	ck_assert_msg(source_read_text(&source, &names, "t", harmless[_i].text, &err), "%s", err.text);
 	ASSERT_SPAN_EQ(span_head(buf_span(&source.text), harmless[_i].text.len), harmless[_i].text);

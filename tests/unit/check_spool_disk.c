@@ -169,7 +169,7 @@ static void on_done(struct op *finished)
 
 static void setup_pool(unsigned threads, unsigned queue)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	pool = pool_new(loop, "disk", threads, queue, &err);
 	ck_assert_msg(pool != NULL, "%s", err.text);
@@ -182,7 +182,7 @@ static void setup_pool(unsigned threads, unsigned queue)
 
 static void setup(void)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 
 	memset(&sys, 0, sizeof(sys));
 	sem_init(&sys.gate, 0, 0);
@@ -674,7 +674,7 @@ END_TEST
 
 START_TEST(directory_that_takes_no_files_is_told)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	char path[300];
 
 	snprintf(path, sizeof(path), "%s/missing", root.path);

@@ -21,7 +21,7 @@
 
 static inline struct config *read_good_with(const char *text, const struct environment *environment)
 {
-	struct err err = { "" };
+	struct err err = { .text = "" };
 	struct config *config = config_load_text("t", span_str(text), environment, &err);
 
 	ck_assert_msg(config != NULL, "%s", err.text);
