@@ -289,16 +289,15 @@ void tls_certificate_log(const struct tls_certificate *c)
 	log_end();
 }
 
-static void log_trouble(const struct tls_certificate *c, const char *file, const char *what)
+/* `key` tells which of its times it is about. */
+static void log_trouble(const struct tls_certificate *c, const char *what, const char *key, uint64_t seconds)
 {
 	char time[32];
 
 	log_begin(LOG_LEVEL_WARNING, NULL, "trouble");
 	log_str("text", what);
-	log_str("file", file);
-	log_str("not_before", c->not_before * UINT64_C(1000000) > clock_wall_us() ?
-				      format_time(c->not_before, time, sizeof(time)) : NULL);
-	log_str("not_after", format_time(c->not_after, time, sizeof(time)));
+	log_str("file", c->file);
+	log_str(key, format_time(seconds, time, sizeof(time)));
 	log_end();
 }
 
@@ -307,11 +306,15 @@ void tls_certificate_log_trouble(const struct tls_certificate *c)
 	uint64_t now = clock_wall_us() / 1000000;
 
 	if (now > c->not_after)
-		log_trouble(c, c->file, "the TLS certificate has expired");
+		log_trouble(c, "the TLS certificate has expired", "not_after", c->not_after);
 	else if (c->not_after - now <= TLS_EXPIRY_WARNING_S)
-		log_trouble(c, c->file, "the TLS certificate expires soon");
+		log_trouble(c, "the TLS certificate expires soon", "not_after", c->not_after);
 	if (now < c->not_before)
-		log_trouble(c, c->file, "the TLS certificate is not valid yet");
-	if (c->is_key_open)
-		log_trouble(c, c->keyfile, "the TLS key can be read by everybody");
+		log_trouble(c, "the TLS certificate is not valid yet", "not_before", c->not_before);
+	if (!c->is_key_open)
+		return;
+	log_begin(LOG_LEVEL_WARNING, NULL, "trouble");
+	log_str("text", "the TLS key can be read by everybody");
+	log_str("file", c->keyfile);
+	log_end();
 }
