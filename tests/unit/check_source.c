@@ -49,7 +49,7 @@ static const char *read_main(void)
 	size_t len = strlen(dir.path) + 1;
 
 	source_fini(&source);
-	err = (struct err){ "" };
+	err = (struct err){ .text = "" };
 	if (source_read(&source, &names, path_of("main.conf"), &err))
 		return "";
 	while ((found = strstr(err.text, dir.path)))
