@@ -1,16 +1,20 @@
 #!/bin/bash
-# Build smtpfrontd and try it: a demo mailbox, a daemon on 127.0.0.1:2525 in the
-# foreground, and a line to send it mail with. Ctrl-C ends it.
+# Build smtpfrontd and try it: a demo mailbox, a certificate made on the spot, a
+# daemon on 127.0.0.1 in the foreground, with STARTTLS on port 2525 and SMTPS on
+# port 2465, and lines to send it mail with. Ctrl-C ends it.
 #   contrib/quickstart.sh           run the demo
-#   contrib/quickstart.sh --check   take a free port, send one message, show the file that arrived
-# SMTPFRONTD_DEMO names the demo's directory (./demo), SMTPFRONTD_PORT the port
-# (2525), SMTPFRONTD_BUILD the build directory (build-quickstart in the source tree).
+#   contrib/quickstart.sh --check   take free ports, send a message each in plain text, by
+#                                   STARTTLS and by SMTPS, show what arrived
+# SMTPFRONTD_DEMO names the demo's directory (./demo), SMTPFRONTD_PORT and
+# SMTPFRONTD_SMTPS_PORT the ports (2525, 2465), SMTPFRONTD_BUILD the build
+# directory (build-quickstart in the source tree).
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${SMTPFRONTD_BUILD:-$top/build-quickstart}
 port=${SMTPFRONTD_PORT:-2525}
-packages=(gcc libc6-dev make autoconf automake pkg-config libevent-dev libssl-dev libconfig-dev libidn2-dev)
+smtps_port=${SMTPFRONTD_SMTPS_PORT:-2465}
+packages=(gcc libc6-dev make autoconf automake pkg-config libevent-dev libssl-dev libconfig-dev libidn2-dev openssl)
 
 say() { printf '%s\n' "$*"; }
 die() {
@@ -65,21 +69,41 @@ build_daemon() {
 	}
 }
 
-# A path as the value of a string in the configuration; "%" means itself.
+# quoted PATH [plain]: it as the value of a string in the configuration. In a
+# backend's path "%" means itself only when it stands twice.
 quoted() {
 	local text=${1//\\/\\\\}
 	text=${text//\"/\\\"}
-	printf '%s' "${text//%/%%}"
+	[[ ${2:-} == plain ]] || text=${text//%/%%}
+	printf '%s' "$text"
 }
 
-# write_demo DIRECTORY LISTEN: a mailbox and a configuration for it.
+# make_certificate DIRECTORY: one that signs itself, unless there is one for another day.
+make_certificate() {
+	if [[ -r $1/key.pem ]] && openssl x509 -in "$1/cert.pem" -noout -checkend 86400 >/dev/null 2>&1; then
+		return
+	fi
+	(umask 077 && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 \
+		-subj /CN=demo.example.org -addext subjectAltName=DNS:demo.example.org,DNS:localhost,IP:127.0.0.1 \
+		-keyout "$1/key.pem" -out "$1/cert.pem" 2>"$1/openssl.log") || {
+		cat "$1/openssl.log" >&2
+		die "openssl could not make a certificate"
+	}
+	rm -f "$1/openssl.log"
+}
+
+# write_demo DIRECTORY LISTEN LISTEN_SMTPS: a mailbox, a certificate, and a configuration for them.
 write_demo() {
 	mkdir -p "$1/mail/example.org/demo"
+	make_certificate "$1"
 	cat >"$1/smtpfrontd.conf" <<-CONF
 		hostname   = "demo.example.org";
 		domains    = ( "example.org" );
 		postmaster = "demo@example.org";
-		listeners  = ( { listen = "$2"; } );
+		listeners  = ( { listen = "$2"; },
+		               { listen = "$3"; tls_immediate = true; } );
+		tls_certfile = "$(quoted "$1" plain)/cert.pem";
+		tls_keyfile  = "$(quoted "$1" plain)/key.pem";
 		max_sessions            = 1000;
 		max_sessions_per_client = 1000;
 		backends   = { inbox = { type = "maildir"; path = "$(quoted "$1")/mail/%d/%n"; }; };
@@ -92,7 +116,7 @@ run_demo() {
 
 	mkdir -p "$demo"
 	demo=$(cd "$demo" && pwd)
-	write_demo "$demo" "127.0.0.1:$port"
+	write_demo "$demo" "127.0.0.1:$port" "127.0.0.1:$smtps_port"
 	"$build/smtpfrontd" -t -c "$demo/smtpfrontd.conf" >/dev/null
 	cat <<-TEXT
 
@@ -100,9 +124,14 @@ run_demo() {
 		Send it mail from another window with swaks, smtp-source, or curl:
 
 		  swaks --server 127.0.0.1:$port --from you@example.net --to demo@example.org
+		  swaks --server 127.0.0.1:$port --from you@example.net --to demo@example.org --tls
+		  swaks --server 127.0.0.1:$smtps_port --from you@example.net --to demo@example.org --tlsc
 		  smtp-source -s 50 -m 1000 -f you@example.net -t demo@example.org 127.0.0.1:$port
 		  printf 'Subject: hello\r\n\r\nIt works.\r\n' | curl -sS -T - smtp://127.0.0.1:$port/demo \\
 		      --mail-from you@example.net --mail-rcpt demo@example.org
+
+		--tls is STARTTLS, --tlsc TLS from the first byte; swaks needs libnet-ssleay-perl for
+		them. The certificate is cert.pem in the same directory, and nobody else vouches for it.
 
 		Each message becomes a file in $demo/mail/example.org/demo/new
 
@@ -137,14 +166,32 @@ send_message() {
 	exec {smtp}>&-
 }
 
-# wait_ready: read the daemon's log until it is ready; sets `port`.
+# send_over_tls PORT [s_client option...]: the same over TLS, whose certificate must be ours.
+# s_client takes "R" and "Q" for itself at the begin of a line.
+send_over_tls() {
+	local replies
+
+	replies=$(printf '%s\n' "EHLO client.example.net" "MAIL FROM:<you@example.net>" "rcpt TO:<demo@example.org>" \
+		DATA "From: you@example.net" "To: demo@example.org" "Subject: hello" "" "It works over TLS." . quit |
+		timeout 20 openssl s_client -connect "127.0.0.1:$1" "${@:2}" -CAfile "$demo/cert.pem" \
+			-verify_return_error -verify_ip 127.0.0.1 -crlf -quiet 2>&1) || {
+		say "$replies" >&2
+		die "openssl could not talk TLS with the daemon"
+	}
+	say "$replies" | tr -d '\r' | sed -n 's/^[2-5][0-9][0-9][ -]/  < &/p'
+	[[ $replies == *"250 2.0.0 Message accepted"* ]] || die "the daemon did not accept the message over TLS"
+}
+
+# wait_ready: read the daemon's log until it is ready; sets `port` and `smtps_port`.
 wait_ready() {
-	local line
+	local line ports=()
 
 	while IFS= read -r -t 20 -u "${DAEMON[0]}" line; do
 		say "  $line"
-		[[ $line =~ \ listening\ .*addr=127\.0\.0\.1:([0-9]+) ]] && port=${BASH_REMATCH[1]}
-		[[ $line != *" - ready"* ]] || return 0
+		[[ $line =~ \ listening\ .*addr=127\.0\.0\.1:([0-9]+) ]] && ports+=("${BASH_REMATCH[1]}")
+		[[ $line == *" - ready"* ]] || continue
+		port=${ports[0]} smtps_port=${ports[1]}
+		return 0
 	done
 	die "the daemon did not start"
 }
@@ -159,7 +206,7 @@ run_check() {
 
 	demo=$(mktemp -d)
 	trap end_check EXIT
-	write_demo "$demo" "127.0.0.1:0"
+	write_demo "$demo" "127.0.0.1:0" "127.0.0.1:0"
 	coproc DAEMON { exec "$build/smtpfrontd" -c "$demo/smtpfrontd.conf" 2>&1; }
 	daemon_pid=$DAEMON_PID
 	wait_ready
@@ -169,6 +216,12 @@ run_check() {
 	say "" "The file that arrived, ${files[0]}:"
 	sed 's/^/  | /' "${files[0]}"
 	grep -q '^It works\.$' "${files[0]}" || die "the file does not hold the message"
+	say "" "The same by STARTTLS and by SMTPS:"
+	send_over_tls "$port" -starttls smtp
+	send_over_tls "$smtps_port"
+	mapfile -t files < <(grep -l ' with ESMTPS id ' "$demo"/mail/example.org/demo/new/*)
+	((${#files[@]} == 2)) || die "the messages were accepted over TLS, and are not in the Maildir"
+	sed -n '/^Received:/,/^\tfor /s/^/  | /p' "${files[0]}"
 	kill "$daemon_pid"
 	wait "$daemon_pid" || status=$?
 	daemon_pid=
