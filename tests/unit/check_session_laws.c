@@ -306,6 +306,40 @@ START_TEST(memory_does_not_grow)
 }
 END_TEST
 
+/* What is refused is read on to its end, but not for ever. */
+START_TEST(a_message_far_too_big_is_given_up)
+{
+	enum { MIB = 1 << 20 };
+	static const char start[] = TO_DATA;
+	struct smtp_session_options options = vectors.vectors[0].options;
+	struct smtp_session *s = smtp_session_new(&options);
+	char *block = malloc(MIB);
+	struct span in = SPAN_LITERAL(start);
+	struct smtp_event event = { .type = SMTP_EVENT_NEED_INPUT };
+	uint64_t used = 0;
+
+	play_need(s && block);
+	memset(block, 'x', MIB);
+	options.max_message_size = MIB;
+	while (event.type != SMTP_EVENT_CLOSE && used < (uint64_t)2048 * MIB) {
+		size_t n = smtp_session_next(s, in, &event);
+
+		if (play_event_waits(event.type))
+			smtp_session_verdict(s, NULL);
+		smtp_session_sent(s, smtp_session_output(s).len);
+		if (event.type == SMTP_EVENT_REPLIED)
+			ck_assert_str_eq(event.u.replied.reply->reason, "discard_limit");
+		used += n;
+		in = event.type == SMTP_EVENT_NEED_INPUT ? span_of(block, MIB) : span_from(in, n);
+	}
+	ck_assert_int_eq(event.type, SMTP_EVENT_CLOSE);
+	ck_assert_uint_gt(used, (uint64_t)1024 * MIB);
+	ck_assert_uint_lt(used, (uint64_t)1028 * MIB);
+	smtp_session_free(&s);
+	free(block);
+}
+END_TEST
+
 START_TEST(an_idle_session_holds_little)
 {
 	struct smtp_session_options options = vectors.vectors[0].options;
@@ -547,6 +581,7 @@ int main(void)
 	tcase_set_timeout(tcase, 120);
 	add_vector_tests(tcase);
 	ADD_ROWS(tcase, memory_does_not_grow, floods);
+	tcase_add_test(tcase, a_message_far_too_big_is_given_up);
 	tcase_add_test(tcase, an_idle_session_holds_little);
 	ADD_ROWS(tcase, what_is_missing_is_noticed, telling);
 	ADD_ROWS(tcase, what_is_there_twice_is_noticed, telling);

@@ -38,7 +38,7 @@ const struct letter letters[] = {
 	OWN("NOOP 67890678906789067890678906789067890\r\n", 250),
 	LINE("NOOP 678906789067890678906789067890678901\r\n"),
 	LINE("NOOP 678906789067890678906789067890678901\n"),
-	PART("NO"), OWN("OP\r\n", 250), PART("\r"), LONG_PART("MAIL FROM:<a@"), LONG_LINE("b>\r\n"),
+	PART("EH"), LINE("LO a\r\n"), PART("\r"), LONG_PART("MAIL FROM:<a@"), LONG_LINE("b>\r\n"),
 	{ .name = "x 50 times", .kind = LETTER_LONG_PART, .bytes = { "x", 1 }, .times = 50 },
 	{ .name = "x 50 times and CR", .kind = LETTER_LONG_PART,
 	  .bytes = { "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r", 51 } },
