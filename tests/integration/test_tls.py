@@ -8,6 +8,7 @@ which nobody else writes to, and log lines that a command would leave.
 import re
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
@@ -324,14 +325,16 @@ def test_injection_through_many_sessions_at_once(boxes, context):
     nothing_was_interpreted(boxes, 41)
 
 
-def tcp_queues(port, peer_port):
-    """(unread, unsent) bytes of our end of a connection between two ports of this machine."""
-    for line in open("/proc/net/tcp").readlines()[1:]:
-        fields = line.split()
-        if (int(fields[1].split(":")[1], 16), int(fields[2].split(":")[1], 16)) == (port, peer_port):
-            unsent, unread = (int(n, 16) for n in fields[4].split(":"))
-            return unread, unsent
-    return 0, 0
+def tcp_waiting(port, other):
+    """Bytes that one end of a connection of this machine has sent and the other has not read."""
+    ends = f"( sport = :{port} and dport = :{other} ) or ( sport = :{other} and dport = :{port} )"
+    # ss looks at what is established; /proc/net/tcp would list all that lingers on the machine.
+    lines = subprocess.run(["ss", "-Hnt", "state", "established", ends], capture_output=True, text=True,
+                           timeout=DEADLINE_S).stdout.splitlines()
+    waiting = 0
+    for unread, unsent, local, *_ in (line.split() for line in lines):
+        waiting += int(unsent if local.endswith(f":{port}") else unread)
+    return waiting
 
 
 class Unread:
@@ -352,13 +355,13 @@ class Unread:
         self.client.send(self.ASK * count + end)
         self.asked += count
         seen, since = None, time.monotonic()
-        while time.monotonic() - since < 0.03:
-            (_, unsent), (unread, _) = now = (tcp_queues(*self.ports), tcp_queues(*reversed(self.ports)))
-            if unsent + unread >= self.asked * self.size:
+        while time.monotonic() - since < 0.05:
+            waiting = tcp_waiting(*self.ports)
+            if waiting >= self.asked * self.size:
                 return True
-            if now != seen:
-                seen, since = now, time.monotonic()
-            threading.Event().wait(0.002)
+            if waiting != seen:
+                seen, since = waiting, time.monotonic()
+            threading.Event().wait(0.01)
         return False
 
     def steps(self, coarse, limit):
