@@ -16,9 +16,10 @@
 enum {
 	/* Jobs waiting for the disk; beyond it new ones are answered with 451. */
 	DISK_QUEUE_MAX = 4096,
-	/* Descriptors of a session, its connection and its spool file, and those of the process itself. */
-	FDS_PER_SESSION = 2,
+	/* Descriptors of the process itself. */
 	FDS_RESERVED = 64,
+	/* Where descriptors are short: which part of those for sessions is for their messages in files. */
+	SPOOL_FILES_SHARE = 8,
 	/* Commits that have not ended so long after a stop are left to their clients. */
 	STOP_DEADLINE_MS = 30 * 1000,
 };
@@ -187,7 +188,10 @@ static bool build_spool(struct server *s, struct err *err)
 		.threshold_octets = config->spool_threshold,
 		.disk = spool_disk_new(config->spool_dir, config->spool_reserve, s->disk, err),
 	};
-	return s->spool_budget.disk != NULL;
+	if (!s->spool_budget.disk)
+		return false;
+	s->spool_budget.disk->max_files = s->max_spool_files;
+	return true;
 }
 
 static bool build_backends(struct server *s, struct err *err)
@@ -335,29 +339,34 @@ static uint32_t from_one_to(uint64_t value, uint32_t most)
 /*
  * Set what may be open at the same time against the limit of descriptors, and say
  * so where it does not reach: a connection and a spool file for each session, and
- * what the deliveries need. Then sessions and disk threads share what there is.
+ * what the deliveries need. Then they share what there is; sessions get the most
+ * of it, because few have a message that does not fit into memory.
  */
 static void fit_descriptors(struct server *s)
 {
 	const struct config *config = s->config;
 	uint64_t reserved = FDS_RESERVED + config->listener_count;
 	uint64_t wanted = reserved + (uint64_t)config->disk_threads * MAILDIR_DELIVERY_FDS +
-			  (uint64_t)config->max_sessions * FDS_PER_SESSION;
+			  (uint64_t)config->max_sessions * 2;
 	uint64_t got = fdlimit_raise(wanted), left = got > reserved ? got - reserved : 0, for_threads;
 
 	s->max_sessions = config->max_sessions;
+	s->max_spool_files = config->max_sessions;
 	s->disk_threads = config->disk_threads;
 	if (got >= wanted)
 		return;
 	s->disk_threads = from_one_to(left / 2 / MAILDIR_DELIVERY_FDS, config->disk_threads);
 	for_threads = (uint64_t)s->disk_threads * MAILDIR_DELIVERY_FDS;
 	left = left > for_threads ? left - for_threads : 0;
-	s->max_sessions = from_one_to(left / FDS_PER_SESSION, config->max_sessions);
+	s->max_spool_files = from_one_to(left / SPOOL_FILES_SHARE, config->max_sessions);
+	left = left > s->max_spool_files ? left - s->max_spool_files : 0;
+	s->max_sessions = from_one_to(left, config->max_sessions);
 	log_text(LOG_LEVEL_WARNING, "trouble",
 		 "the limit of open descriptors is %llu where %llu are wanted: at most %u of max_sessions = %u "
-		 "sessions and %u of disk_threads = %u threads",
+		 "sessions, %u messages in files and %u of disk_threads = %u threads",
 		 (unsigned long long)got, (unsigned long long)wanted, (unsigned)s->max_sessions,
-		 (unsigned)config->max_sessions, (unsigned)s->disk_threads, (unsigned)config->disk_threads);
+		 (unsigned)config->max_sessions, (unsigned)s->max_spool_files, (unsigned)s->disk_threads,
+		 (unsigned)config->disk_threads);
 }
 
 static bool build_parts(struct server *s, struct err *err)

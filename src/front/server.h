@@ -43,6 +43,7 @@ struct server {
 	uint32_t session_count;
 	uint32_t max_sessions; /* what the descriptors allow of the configured one */
 	uint32_t disk_threads; /* likewise */
+	uint32_t max_spool_files; /* likewise: messages in files at one time */
 	uint64_t next_session; /* for ids */
 	bool is_stopping;
 	struct loop_timer stop_timer;

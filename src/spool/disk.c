@@ -71,6 +71,7 @@ struct spool_disk *spool_disk_new(const char *dir, uint64_t reserve_octets, stru
 		disk->dir = strdup(dir);
 		disk->reserve_octets = reserve_octets;
 		disk->pool = pool;
+		disk->max_files = UINT_MAX;
 	}
 	if (!disk || !disk->dir) {
 		free(disk);
@@ -124,10 +125,16 @@ static void close_free(struct pool_job *job)
 	struct spool_file *file = LIST_OWNER(job, struct spool_file, closing);
 
 	spool_file_close(file);
+	file->disk->files--;
 	free(file);
 }
 
-struct spool_file *spool_file_new(const struct spool_disk *disk)
+bool spool_disk_has_file(const struct spool_disk *disk)
+{
+	return disk->files < disk->max_files;
+}
+
+struct spool_file *spool_file_new(struct spool_disk *disk)
 {
 	struct spool_file *file = calloc(1, sizeof(*file));
 
@@ -136,6 +143,7 @@ struct spool_file *spool_file_new(const struct spool_disk *disk)
 	file->closing.run = close_run;
 	file->closing.free = close_free;
 	file->disk = disk;
+	disk->files++;
 	file->references = 1;
 	file->fd = -1;
 	return file;

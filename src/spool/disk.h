@@ -11,11 +11,13 @@
 #include "net/pool.h"
 #include "spool/spool.h"
 
-/* Immutable, and shared with the workers. */
+/* Shared with the workers, to whom it is immutable; the counts are the loop's own. */
 struct spool_disk {
 	struct pool *pool; /* borrowed */
 	char *dir;         /* owned */
 	uint64_t reserve_octets; /* free space that is left alone */
+	unsigned files;          /* open, or about to be */
+	unsigned max_files;      /* as many as there are descriptors for; at first no limit */
 };
 
 /* Tries whether files can be made there. NULL: err tells why not. */
@@ -31,7 +33,7 @@ MUST_CHECK bool spool_disk_has_room(const struct spool_disk *disk, int fd, uint6
 
 struct spool_file {
 	struct pool_job closing;
-	const struct spool_disk *disk;
+	struct spool_disk *disk;
 	unsigned references;
 	/* The worker's while it writes. */
 	int fd;            /* -1: not opened yet, or closed already */
@@ -39,8 +41,11 @@ struct spool_file {
 	uint64_t look_at;  /* octets at which free space is looked at again */
 };
 
+/* May there be one more? */
+bool spool_disk_has_file(const struct spool_disk *disk);
+
 /* With one reference; nothing is opened yet. NULL: out of memory. */
-struct spool_file *spool_file_new(const struct spool_disk *disk);
+struct spool_file *spool_file_new(struct spool_disk *disk);
 
 /* The last one closes it, on a worker; so the pool must still be there, unless it was closed before. */
 void spool_file_put(struct spool_file **file);

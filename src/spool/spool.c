@@ -140,6 +140,10 @@ static enum spool_result spool_write_out(struct spool *spool)
 
 	if (spool->write || !spool->first)
 		return SPOOL_OK;
+	if (!spool->file && !spool_disk_has_file(spool->budget->disk)) {
+		spool_fail(spool, "no descriptor is left for a file");
+		return SPOOL_FAILED;
+	}
 	w = write_new(spool);
 	if (!w)
 		return SPOOL_NO_MEMORY;

@@ -540,6 +540,28 @@ START_TEST(failure_of_the_last_write_is_known_when_it_rests)
 }
 END_TEST
 
+START_TEST(no_more_files_are_open_than_there_are_descriptors_for)
+{
+	char *bytes = pattern_new(2 * THRESHOLD);
+	struct spool other;
+
+	disk->max_files = 1;
+	append_all(bytes, 2 * THRESHOLD, CHUNK);
+	rest();
+	ck_assert_uint_eq(disk->files, 1);
+	spool_init(&other, &budget);
+	for (size_t at = 0; at < 2 * THRESHOLD && !other.is_failed; at += CHUNK)
+		ck_assert_int_ne(spool_append(&other, span_of(bytes, CHUNK)), SPOOL_BUSY);
+	ck_assert(other.is_failed);
+	ck_assert_str_eq(other.reason, "no descriptor is left for a file");
+	spool_fini(&other);
+	spool_fini(&spool);
+	drain_pool();
+	ck_assert_uint_eq(disk->files, 0);
+	free(bytes);
+}
+END_TEST
+
 START_TEST(reserve_of_the_disk_is_left_alone)
 {
 	char *bytes = pattern_new(CHUNK);
@@ -910,6 +932,7 @@ static TCase *failure_tests(void)
 
 	ADD_ROWS(tcase, failed_write_is_told_with_its_reason, write_faults);
 	tcase_add_test(tcase, failure_of_the_last_write_is_known_when_it_rests);
+	tcase_add_test(tcase, no_more_files_are_open_than_there_are_descriptors_for);
 	tcase_add_test(tcase, reserve_of_the_disk_is_left_alone);
 	tcase_add_test(tcase, free_space_is_looked_at_again_and_again);
 	tcase_add_test(tcase, free_space_that_cannot_be_known_is_none);
