@@ -139,6 +139,25 @@ START_TEST(a_syslog_daemon_that_is_away_costs_the_line_only)
 }
 END_TEST
 
+START_TEST(lost_lines_are_told_once)
+{
+	char text[4096];
+	ssize_t n;
+
+	open_syslog(2, "smtpfrontd");
+	log_text(LOG_LEVEL_NOTICE, "start", "here");
+	log_text(LOG_LEVEL_NOTICE, "start", "there");
+	log_sink_open_syslog(NULL, 0, NULL, NULL);
+	log_flush();
+	log_flush();
+	n = read(pipe_fds[0], text, sizeof(text) - 1);
+	ck_assert_int_gt(n, 0);
+	text[n] = 0;
+	ck_assert_ptr_nonnull(strstr(text, " - log_lost lines=2\n"));
+	ck_assert_ptr_null(strstr(strstr(text, "log_lost") + 1, "log_lost"));
+}
+END_TEST
+
 START_TEST(a_syslog_daemon_that_does_not_read_holds_nobody_up)
 {
 	start_daemon();
@@ -206,6 +225,7 @@ int main(void)
 	tcase_add_test(tcase, a_peer_cannot_make_a_second_line);
 	tcase_add_test(tcase, lines_go_to_both);
 	tcase_add_test(tcase, a_syslog_daemon_that_is_away_costs_the_line_only);
+	tcase_add_test(tcase, lost_lines_are_told_once);
 	tcase_add_test(tcase, a_syslog_daemon_that_does_not_read_holds_nobody_up);
 	tcase_add_test(tcase, a_path_too_long_for_a_socket_is_refused);
 	tcase_add_test(tcase, a_reader_that_does_not_read_holds_nobody_up);
