@@ -17,7 +17,7 @@ packages=(gcc libc6-dev make autoconf automake pkg-config xz-utils libevent-dev 
 	check universal-ctags shellcheck mandoc python3 python3-pytest python3-pytest-xdist
 	netcat-openbsd curl swaks libnet-ssleay-perl msmtp iproute2 ca-certificates openssl gnutls-bin testssl.sh sslscan
 	libicu72 libdb5.3 libnsl2) # the last three: smtp-source, see tests/tools/fetch-peers.sh
-long_packages=(clang libclang-rt-14-dev llvm valgrind)
+long_packages=(clang clang-tidy cppcheck libclang-rt-14-dev llvm valgrind)
 
 say() { printf '%s\n' "$*"; }
 die() {
@@ -169,6 +169,7 @@ integration() {
 tools() {
 	local script
 	for script in "$top"/tests/tools/check-*.sh; do
+		[[ -n $long || $script != */check-static.sh ]] || continue
 		step "$(basename "$script" .sh)" env BUILD="$top/build-asan" SMTPFRONTD="$top/build-asan/smtpfrontd" \
 			"$script"
 	done
