@@ -22,6 +22,11 @@ struct maildir_backend {
 	struct maildir_rules rules;
 };
 
+struct maildir_transaction {
+	struct backend_transaction transaction;
+	uint64_t octets; /* declared; 0: not known */
+};
+
 struct check_job {
 	struct pool_job job;
 	struct op op;
@@ -102,17 +107,18 @@ static struct check_job *check_job_new(struct maildir_backend *maildir, const st
 	return NULL;
 }
 
-static bool maildir_check_start(struct backend *b, struct backend_check *check,
-				const struct smtp_address *recipient)
+static bool maildir_check_start(struct backend_transaction *transaction, struct backend_check *check,
+				const struct backend_recipient *recipient)
 {
-	struct maildir_backend *maildir = OWNER(b, struct maildir_backend, backend);
-	struct check_job *job = check_job_new(maildir, recipient);
+	struct maildir_transaction *t = OWNER(transaction, struct maildir_transaction, transaction);
+	struct maildir_backend *maildir = OWNER(transaction->backend, struct maildir_backend, backend);
+	struct check_job *job = check_job_new(maildir, recipient->address);
 
 	if (!job) {
 		backend_answer_no(&check->answer, SMTP_REPLY_NO_MEMORY, "%s", no_memory);
 		return false;
 	}
-	job->octets = check->octets;
+	job->octets = t->octets;
 	if (job->places.count == 0) {
 		backend_answer_no(&check->answer, SMTP_REPLY_UNKNOWN_MAILBOX, "%s", no_path);
 	} else if (!pool_submit(maildir->disk, &job->job, &job->op)) {
@@ -245,11 +251,11 @@ static bool job_fill(struct deliver_job *job, const struct maildir_rules *rules,
 
 	backend_answer_no(&work->answer, SMTP_REPLY_NO_MEMORY, "%s", no_memory);
 	work->mailboxes = arena_alloc(&job->arena, message->recipient_count * sizeof(*work->mailboxes));
-	is_filled = work->mailboxes && trace_write_return_path(&text, message->sender) &&
+	is_filled = work->mailboxes && trace_write_return_path(&text, message->mail->sender) &&
 		    job_keep(job, &work->return_path, buf_span(&text)) &&
 		    job_keep(job, &work->trace, message->trace);
 	for (size_t i = 0; is_filled && i < message->recipient_count; i++)
-		is_filled = job_add_recipient(job, rules, message->recipients[i], &text);
+		is_filled = job_add_recipient(job, rules, message->recipients[i].address, &text);
 	buf_fini(&text);
 	return is_filled;
 }
@@ -270,10 +276,10 @@ static struct deliver_job *deliver_job_new(struct maildir_backend *maildir,
 	return job;
 }
 
-static bool maildir_deliver_start(struct backend *b, struct backend_delivery *delivery,
+static bool maildir_deliver_start(struct backend_transaction *t, struct backend_delivery *delivery,
 				  const struct backend_message *message)
 {
-	struct maildir_backend *maildir = OWNER(b, struct maildir_backend, backend);
+	struct maildir_backend *maildir = OWNER(t->backend, struct maildir_backend, backend);
 	struct deliver_job *job = deliver_job_new(maildir, message);
 
 	if (!job) {
@@ -298,6 +304,21 @@ static bool maildir_deliver_start(struct backend *b, struct backend_delivery *de
 
 /* ---- the backend ---- */
 
+static struct backend_transaction *maildir_transaction_new(struct backend *b, const struct backend_mail *mail)
+{
+	struct maildir_transaction *t = malloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	*t = (struct maildir_transaction){ .transaction = { .backend = b }, .octets = mail->octets };
+	return &t->transaction;
+}
+
+static void maildir_transaction_free(struct backend_transaction *t)
+{
+	free(OWNER(t, struct maildir_transaction, transaction));
+}
+
 static void maildir_free(struct backend *b)
 {
 	struct maildir_backend *maildir = OWNER(b, struct maildir_backend, backend);
@@ -310,6 +331,8 @@ static void maildir_free(struct backend *b)
 
 static const struct backend_ops maildir_ops = {
 	.type = "maildir",
+	.transaction_new = maildir_transaction_new,
+	.transaction_free = maildir_transaction_free,
 	.check_start = maildir_check_start,
 	.deliver_start = maildir_deliver_start,
 	.free = maildir_free,
@@ -383,6 +406,7 @@ struct backend *backend_maildir_new(const struct backend_maildir_options *option
 		.ops = &maildir_ops,
 		.name = maildir->name,
 		.takes_smtputf8 = true,
+		.takes_8bitmime = true,
 	};
 	return &maildir->backend;
 }

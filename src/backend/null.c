@@ -11,19 +11,19 @@ struct null_backend {
 	char name[];
 };
 
-static bool null_check_start(struct backend *b, struct backend_check *check,
-			     const struct smtp_address *recipient)
+static bool null_check_start(struct backend_transaction *t, struct backend_check *check,
+			     const struct backend_recipient *recipient)
 {
-	(void)b;
+	(void)t;
 	(void)recipient;
 	backend_answer_yes(&check->answer);
 	return false;
 }
 
-static bool null_deliver_start(struct backend *b, struct backend_delivery *delivery,
+static bool null_deliver_start(struct backend_transaction *t, struct backend_delivery *delivery,
 			       const struct backend_message *m)
 {
-	(void)b;
+	(void)t;
 	backend_answer_yes(&delivery->answer);
 	delivery->octets = m->trace.len + m->spool->octets;
 	spool_fini(m->spool);
@@ -37,6 +37,8 @@ static void null_free(struct backend *b)
 
 static const struct backend_ops null_ops = {
 	.type = "null",
+	.transaction_new = backend_transaction_new_plain,
+	.transaction_free = backend_transaction_free_plain,
 	.check_start = null_check_start,
 	.deliver_start = null_deliver_start,
 	.free = null_free,
@@ -53,6 +55,12 @@ struct backend *backend_null_new(const char *name, struct loop *loop, struct err
 		return NULL;
 	}
 	memcpy(null->name, name, size);
-	null->backend = (struct backend){ .ops = &null_ops, .name = null->name, .takes_smtputf8 = true };
+	null->backend = (struct backend){
+		.ops = &null_ops,
+		.name = null->name,
+		.takes_smtputf8 = true,
+		.takes_8bitmime = true,
+		.takes_binarymime = true,
+	};
 	return &null->backend;
 }

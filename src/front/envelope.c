@@ -10,6 +10,7 @@ struct envelope *envelope_new(struct spool_budget *budget, const struct smtp_add
 	e->arena = arena;
 	spool_init(&e->spool, budget);
 	e->sender = *sender;
+	e->mail.sender = &e->sender;
 	e->begun_ms = now_ms;
 	return e;
 }
@@ -25,6 +26,9 @@ void envelope_free(struct envelope **envelope)
 	op_cancel(&e->room.op);
 	op_cancel(&e->check.op);
 	op_cancel(&e->delivery.op);
+	op_cancel(&e->spool_op);
+	backend_transaction_free(&e->transaction);
+	backend_delivery_fini(&e->delivery);
 	spool_fini(&e->spool);
 	arena = e->arena;
 	arena_fini(&arena);
@@ -43,18 +47,17 @@ bool envelope_add_recipient(struct envelope *e)
 		e->first = r;
 	e->last = r;
 	e->recipient_count++;
-	e->backend = e->candidate_backend;
 	return true;
 }
 
-const struct smtp_address **envelope_recipients(struct envelope *e)
+const struct backend_recipient *envelope_recipients(struct envelope *e)
 {
-	const struct smtp_address **all = arena_alloc(&e->arena, e->recipient_count * sizeof(*all));
+	struct backend_recipient *all = arena_alloc(&e->arena, e->recipient_count * sizeof(*all));
 	size_t n = 0;
 
 	if (!all)
 		return NULL;
 	for (const struct envelope_recipient *r = e->first; r; r = r->next)
-		all[n++] = &r->address;
+		all[n++] = (struct backend_recipient){ &r->address, r->notify, r->orcpt };
 	return all;
 }

@@ -12,27 +12,28 @@
 struct envelope_recipient {
 	struct envelope_recipient *next;
 	struct smtp_address address;
+	unsigned notify;   /* bits of enum smtp_dsn_notify */
+	struct span orcpt; /* in the arena; empty: none */
 };
 
 struct envelope {
 	struct arena arena;
 	struct spool spool;
 	struct smtp_address sender;
-	bool is_smtputf8; /* MAIL had the parameter */
+	struct backend_mail mail; /* what MAIL said; its pointers lead here and to the session */
 	struct envelope_recipient *first, *last;
 	size_t recipient_count;
-	struct backend *backend; /* where it goes; NULL until a recipient was accepted. Borrowed. */
+	struct backend_transaction *transaction; /* owned; NULL until there was a recipient to ask for */
 	uint64_t begun_ms;
-	uint64_t declared_octets; /* SIZE of MAIL; 0: not declared */
 	struct spool_room room;   /* asked at MAIL: would the content find room? */
 	struct op spool_op;       /* the content's way to disk is waited for */
 
 	/* The recipient that is being checked, and where it would go. */
 	struct smtp_address candidate;
-	struct backend *candidate_backend;
 	bool is_postmaster_tried;
 	struct backend_check check;
 
+	bool has_lone_cr;   /* in the content; known when it is whole */
 	bool is_spool_lost; /* the content could not be kept; spool_reason tells why */
 	char spool_reason[SPOOL_REASON_SIZE];
 	struct backend_delivery delivery;
@@ -48,6 +49,12 @@ void envelope_free(struct envelope **envelope);
 MUST_CHECK bool envelope_add_recipient(struct envelope *e);
 
 /* The recipients as an array in the arena, or NULL. */
-const struct smtp_address **envelope_recipients(struct envelope *e);
+const struct backend_recipient *envelope_recipients(struct envelope *e);
+
+/* Where it goes; NULL: not known yet. */
+static inline struct backend *envelope_backend(const struct envelope *e)
+{
+	return e->transaction ? e->transaction->backend : NULL;
+}
 
 #endif

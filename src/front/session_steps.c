@@ -70,6 +70,30 @@ static void room_checked(struct op *op)
 	session_shell_decided(sh, take_room_answer(sh));
 }
 
+static const char *protocol_of(const struct session_shell *sh)
+{
+	return trace_protocol((sh->is_extended ? TRACE_EXTENDED : 0u) | (sh->is_tls ? TRACE_TLS : 0u) |
+			      (sh->envelope->mail.is_smtputf8 ? TRACE_SMTPUTF8 : 0u));
+}
+
+/* What backends are told of the message and of who brings it. False: out of memory. */
+static bool note_mail(struct session_shell *sh, const struct smtp_event *event)
+{
+	struct envelope *e = sh->envelope;
+	struct backend_mail *mail = &e->mail;
+	char id[MESSAGE_ID_SIZE];
+
+	mail->octets = event->u.mail.size;
+	mail->body_type = event->u.mail.body_type;
+	mail->is_smtputf8 = event->u.mail.is_smtputf8;
+	mail->session_id = sh->id;
+	mail->client = conn_peer(sh->conn);
+	mail->helo_name = span_str(sh->helo_name);
+	mail->protocol = protocol_of(sh);
+	mail->message_id = arena_dup(&e->arena, span_str(session_shell_message_id(sh, id)));
+	return mail->message_id != NULL;
+}
+
 static void decide_mail(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
 {
 	struct server *server = sh->listener->server;
@@ -87,12 +111,15 @@ static void decide_mail(struct session_shell *sh, const struct smtp_event *event
 		refuse_by_name(sh, v, SMTP_REPLY_NO_MEMORY, "mail");
 		return;
 	}
-	e->is_smtputf8 = event->u.mail.is_smtputf8;
-	e->declared_octets = event->u.mail.size;
-	if (e->declared_octets == 0)
+	if (!note_mail(sh, event)) {
+		envelope_free(&sh->envelope);
+		refuse_by_name(sh, v, SMTP_REPLY_NO_MEMORY, "mail");
+		return;
+	}
+	if (e->mail.octets == 0)
 		return;
 	e->room.op = (struct op){ .done = room_checked, .owner = sh };
-	v->is_pending = spool_room_start(&server->spool_budget, e->declared_octets, &e->room);
+	v->is_pending = spool_room_start(&server->spool_budget, e->mail.octets, &e->room);
 	if (!v->is_pending)
 		v->reply = take_room_answer(sh);
 }
@@ -104,6 +131,30 @@ static void check_done(struct op *op);
 /* NULL: accepted, or pending. */
 static const struct smtp_reply *take_check_answer(struct session_shell *sh, const char **detail);
 
+/*
+ * One message goes to one backend, so that its outcome is one. Until a recipient was accepted it may still
+ * be another. NULL: there is a transaction with it.
+ */
+static const struct smtp_reply *open_transaction(struct envelope *e, struct backend *backend)
+{
+	if (!backend)
+		return smtp_reply(SMTP_REPLY_MISCONFIGURED);
+	if (envelope_backend(e) == backend)
+		return NULL;
+	if (e->recipient_count)
+		return smtp_reply(SMTP_REPLY_OTHER_DESTINATION);
+	backend_transaction_free(&e->transaction);
+	e->transaction = backend_transaction_new(backend, &e->mail);
+	return e->transaction ? NULL : smtp_reply(SMTP_REPLY_NO_MEMORY);
+}
+
+static bool start_check(struct envelope *e)
+{
+	const struct backend_recipient recipient = { .address = &e->candidate };
+
+	return backend_check_start(e->transaction, &e->check, &e->mail, &recipient);
+}
+
 /* Ask the backend for the candidate. NULL with *is_pending: it will answer later. */
 static const struct smtp_reply *check_candidate(struct session_shell *sh, bool *is_pending, const char **detail)
 {
@@ -111,18 +162,12 @@ static const struct smtp_reply *check_candidate(struct session_shell *sh, bool *
 	struct idn_domain domain;
 	const struct smtp_reply *reply = convert_domain(&domain, &e->candidate, SMTP_REPLY_BAD_RECIPIENT);
 
+	if (!reply)
+		reply = open_transaction(e, server_route(sh->listener->server, idn_domain_span(&domain)));
 	if (reply)
 		return reply;
-	e->candidate_backend = server_route(sh->listener->server, idn_domain_span(&domain));
-	if (!e->candidate_backend)
-		return smtp_reply(SMTP_REPLY_MISCONFIGURED);
-	/* One message goes to one backend, so that its outcome is one. */
-	if (e->backend && e->backend != e->candidate_backend)
-		return smtp_reply(SMTP_REPLY_OTHER_DESTINATION);
 	e->check.op = (struct op){ .done = check_done, .owner = sh };
-	e->check.octets = e->declared_octets;
-	e->check.is_smtputf8 = e->is_smtputf8;
-	*is_pending = backend_check_start(e->candidate_backend, &e->check, &e->candidate);
+	*is_pending = start_check(e);
 	return *is_pending ? NULL : take_check_answer(sh, detail);
 }
 
@@ -149,7 +194,7 @@ static const struct smtp_reply *take_check_answer(struct session_shell *sh, cons
 	if (smtp_reply_is_error(&e->check.answer.reply)) {
 		/* Postmaster is never refused where `postmaster` names an address: this is our own trouble. */
 		if (e->is_postmaster_tried && smtp_reply_is_permanent(&e->check.answer.reply) &&
-		    (!e->is_smtputf8 || e->candidate_backend->takes_smtputf8))
+		    (!e->mail.is_smtputf8 || envelope_backend(e)->takes_smtputf8))
 			return smtp_reply(SMTP_REPLY_MISCONFIGURED);
 		return &e->check.answer.reply;
 	}
@@ -301,7 +346,7 @@ static void log_accepted(struct session_shell *sh, const char *message_id)
 	buf_fini(&text);
 	log_u64("recipients", e->recipient_count);
 	log_u64("octets", e->delivery.octets);
-	log_str("backend", e->backend->name);
+	log_str("backend", envelope_backend(e)->name);
 	log_u64("ms", loop_now_ms(sh->listener->server->loop) - e->begun_ms);
 	log_end();
 }
@@ -338,17 +383,15 @@ static void delivery_done(struct op *op)
 	session_shell_decided(sh, v.reply);
 }
 
-static bool write_trace(struct session_shell *sh, const char *message_id, struct buf *out)
+static bool write_trace(struct session_shell *sh, struct buf *out)
 {
 	const struct envelope *e = sh->envelope;
 	struct trace_facts facts = {
 		.helo_name = span_str(sh->helo_name),
 		.client = *conn_peer(sh->conn),
 		.hostname = sh->listener->options.hostname,
-		.protocol = trace_protocol((sh->is_extended ? TRACE_EXTENDED : 0u) |
-					   (sh->is_tls ? TRACE_TLS : 0u) |
-					   (e->is_smtputf8 ? TRACE_SMTPUTF8 : 0u)),
-		.message_id = message_id,
+		.protocol = e->mail.protocol,
+		.message_id = e->mail.message_id,
 		.recipient = e->recipient_count == 1 ? &e->first->address : NULL,
 		.time_s = clock_wall_us() / 1000000,
 	};
@@ -361,22 +404,20 @@ static bool write_trace(struct session_shell *sh, const char *message_id, struct
 static bool start_delivery(struct session_shell *sh)
 {
 	struct envelope *e = sh->envelope;
-	char id[MESSAGE_ID_SIZE];
 	struct buf trace = { 0 };
 	struct backend_message m = {
-		.sender = &e->sender,
+		.mail = &e->mail,
 		.recipients = envelope_recipients(e),
 		.recipient_count = e->recipient_count,
-		.is_smtputf8 = e->is_smtputf8,
+		.has_lone_cr = e->has_lone_cr,
 		.spool = &e->spool,
-		.message_id = session_shell_message_id(sh, id),
 	};
 	bool is_running = false;
 
 	e->delivery.op = (struct op){ .done = delivery_done, .owner = sh };
-	if (m.recipients && write_trace(sh, id, &trace)) {
+	if (m.recipients && write_trace(sh, &trace)) {
 		m.trace = buf_span(&trace);
-		is_running = backend_deliver_start(e->backend, &e->delivery, &m);
+		is_running = backend_deliver_start(e->transaction, &e->delivery, &m);
 	} else {
 		e->delivery.answer.reply = *smtp_reply(SMTP_REPLY_NO_MEMORY);
 	}
@@ -423,6 +464,7 @@ static void spool_is_whole(struct session_shell *sh)
 
 static void decide_message(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
 {
+	sh->envelope->has_lone_cr = event->u.message.has_lone_cr;
 	if (event->u.message.has_bare_dot)
 		log_bare_dot(sh);
 	v->is_pending = wait_for_spool(sh);

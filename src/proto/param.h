@@ -29,7 +29,18 @@ MUST_CHECK enum smtp_param_result smtp_param_next(struct span *rest, struct smtp
  */
 MUST_CHECK bool smtp_param_size(struct span value, uint64_t *octets);
 
-enum smtp_body_type { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
+enum smtp_body_type { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME, SMTP_BODY_BINARYMIME };
+
+/* RET of MAIL (RFC 3461 4.3): what of the message goes into a report. */
+enum smtp_dsn_ret { SMTP_DSN_RET_NONE, SMTP_DSN_RET_FULL, SMTP_DSN_RET_HDRS };
+
+/* NOTIFY of RCPT (RFC 3461 4.1): bits; 0: not given. NEVER stands alone. */
+enum smtp_dsn_notify {
+	SMTP_DSN_NOTIFY_NEVER = 1,
+	SMTP_DSN_NOTIFY_SUCCESS = 2,
+	SMTP_DSN_NOTIFY_FAILURE = 4,
+	SMTP_DSN_NOTIFY_DELAY = 8,
+};
 
 /* BODY (RFC 6152), in any case of letters. */
 MUST_CHECK bool smtp_param_body(struct span value, enum smtp_body_type *type);

@@ -22,6 +22,7 @@ static struct spool_budget budget = { .max_bytes = 1024 * 1024 };
 static struct spool spool;
 static struct backend_check check;
 static struct backend_delivery delivery;
+static struct backend_mail mail;
 static unsigned checks_done, deliveries_done;
 
 /* Allocations of a _start, counted from 1, that fail; 0: none. */
@@ -117,13 +118,43 @@ static unsigned messages_of(const char *name)
 	return files_in(path);
 }
 
+/* Of a transaction that lasts for the question only. */
+static bool ask(struct backend *b, struct backend_check *c, const struct smtp_address *address)
+{
+	const struct backend_recipient recipient = { .address = address };
+	struct backend_transaction *t = backend_transaction_new(b, &mail);
+	bool is_running = false;
+
+	if (t)
+		is_running = backend_check_start(t, c, &mail, &recipient);
+	else
+		backend_answer_no(&c->answer, SMTP_REPLY_NO_MEMORY, "no transaction");
+	backend_transaction_free(&t);
+	return is_running;
+}
+
+static bool hand_over(struct backend *b, const struct backend_message *m)
+{
+	struct backend_transaction *t = backend_transaction_new(b, m->mail);
+	bool is_running = false;
+
+	if (t) {
+		is_running = backend_deliver_start(t, &delivery, m);
+	} else {
+		backend_answer_no(&delivery.answer, SMTP_REPLY_NO_MEMORY, "no transaction");
+		spool_fini(m->spool);
+	}
+	backend_transaction_free(&t);
+	return is_running;
+}
+
 static bool start_check(const char *address)
 {
 	struct smtp_address a = address_of(address);
 	bool is_running;
 
 	fail_malloc_at(fail_at);
-	is_running = backend_check_start(backend, &check, &a);
+	is_running = ask(backend, &check, &a);
 	has_failed = fail_malloc_stop();
 	return is_running;
 }
@@ -132,15 +163,15 @@ static bool start_check(const char *address)
 static bool start_delivery(struct backend *to, const char *one, const char *two, const char *three)
 {
 	struct smtp_address sender = address_of("bert@example.net"), a[3];
-	const struct smtp_address *recipients[3] = { &a[0], &a[1], &a[2] };
+	struct backend_recipient recipients[3] = { { &a[0], 0, { 0 } }, { &a[1], 0, { 0 } }, { &a[2], 0, { 0 } } };
+	struct backend_mail from = { .sender = &sender };
 	char trace[] = "Received: from there\n";
 	struct backend_message message = {
-		.sender = &sender,
+		.mail = &from,
 		.recipients = recipients,
 		.recipient_count = three ? 3 : two ? 2 : 1,
 		.trace = span_str(trace),
 		.spool = &spool,
-		.message_id = "1-1",
 	};
 	bool is_running;
 
@@ -149,7 +180,7 @@ static bool start_delivery(struct backend *to, const char *one, const char *two,
 	a[2] = address_of(three ? three : "");
 	ck_assert_int_eq(spool_append(&spool, SPAN_LITERAL("Subject: hi\n\nhello\n")), SPOOL_OK);
 	fail_malloc_at(fail_at);
-	is_running = backend_deliver_start(to, &delivery, &message);
+	is_running = hand_over(to, &message);
 	has_failed = fail_malloc_stop();
 	memset(&sender, 'X', sizeof(sender));
 	memset(a, 'X', sizeof(a));
@@ -327,7 +358,7 @@ START_TEST(full_pool_is_a_temporary_error_at_once)
 
 	mailbox_make("anna");
 	blocker_start(&blocker);
-	ck_assert(backend_check_start(backend, &first, &anna)); /* the queue's only place */
+	ck_assert(ask(backend, &first, &anna)); /* the queue's only place */
 	ck_assert(!start_check("anna@example.org"));
 	ck_assert_uint_eq(check.answer.reply.code, 451);
 	ck_assert_str_eq(check.answer.reply.status, "4.3.0");
@@ -434,7 +465,7 @@ START_TEST(null_takes_all_and_keeps_nothing)
 	ck_assert_str_eq(null->name, "sink");
 	check.answer.reply.code = 550;
 	delivery.answer.reply.code = 451;
-	ck_assert(!backend_check_start(null, &check, &anyone));
+	ck_assert(!ask(null, &check, &anyone));
 	ck_assert_uint_eq(check.answer.reply.code, 0);
 	ck_assert(!start_delivery(null, "a@example.org", "b@example.org", NULL));
 	ck_assert_uint_eq(delivery.answer.reply.code, 0);
@@ -450,10 +481,10 @@ END_TEST
 
 static unsigned ascii_only_asked;
 
-static bool ascii_only_check_start(struct backend *b, struct backend_check *c,
-				   const struct smtp_address *recipient)
+static bool ascii_only_check_start(struct backend_transaction *t, struct backend_check *c,
+				   const struct backend_recipient *recipient)
 {
-	(void)b;
+	(void)t;
 	(void)recipient;
 	ascii_only_asked++;
 	backend_answer_yes(&c->answer);
@@ -462,6 +493,8 @@ static bool ascii_only_check_start(struct backend *b, struct backend_check *c,
 
 static const struct backend_ops ascii_only_ops = {
 	.type = "ascii_only",
+	.transaction_new = backend_transaction_new_plain,
+	.transaction_free = backend_transaction_free_plain,
 	.check_start = ascii_only_check_start,
 };
 
@@ -471,16 +504,60 @@ START_TEST(backend_without_smtputf8_refuses_recipients_of_messages_that_need_it)
 	struct backend ascii_only = { .ops = &ascii_only_ops, .name = "old" };
 	struct smtp_address anna = address_of("anna@example.org");
 
-	check.is_smtputf8 = true;
-	ck_assert(!backend_check_start(&ascii_only, &check, &anna));
+	mail.is_smtputf8 = true;
+	ck_assert(!ask(&ascii_only, &check, &anna));
 	ck_assert_uint_eq(check.answer.reply.code, 553);
 	ck_assert_str_eq(check.answer.reply.status, "5.6.7");
 	ck_assert_ptr_nonnull(strstr(check.answer.detail, "old"));
 	ck_assert_uint_eq(ascii_only_asked, 0);
-	check.is_smtputf8 = false;
-	ck_assert(!backend_check_start(&ascii_only, &check, &anna));
+	mail.is_smtputf8 = false;
+	ck_assert(!ask(&ascii_only, &check, &anna));
 	ck_assert_uint_eq(check.answer.reply.code, 0);
 	ck_assert_uint_eq(ascii_only_asked, 1);
+}
+END_TEST
+
+/* RFC 6152, RFC 3030 and RFC 8689 4 */
+START_TEST(backend_refuses_recipients_of_messages_that_need_more_than_it_takes)
+{
+	static const struct {
+		struct backend_mail mail;
+		unsigned code;
+		const char *status;
+	} cases[] = {
+		{ { .body_type = SMTP_BODY_7BIT }, 0, NULL },
+		{ { .body_type = SMTP_BODY_8BITMIME }, 554, "5.6.3" },
+		{ { .body_type = SMTP_BODY_BINARYMIME }, 554, "5.6.3" },
+		{ { .requires_tls = true }, 550, "5.7.30" },
+	};
+	struct backend old = { .ops = &ascii_only_ops, .name = "old" };
+	struct backend able = { .ops = &ascii_only_ops, .name = "able", .takes_8bitmime = true,
+				.takes_binarymime = true, .takes_requiretls = true };
+	struct smtp_address anna = address_of("anna@example.org");
+
+	mail = cases[_i].mail;
+	ck_assert(!ask(&old, &check, &anna));
+	ck_assert_uint_eq(check.answer.reply.code, cases[_i].code);
+	ck_assert_pstr_eq(check.answer.reply.status, cases[_i].status);
+	ck_assert(!ask(&able, &check, &anna));
+	ck_assert_uint_eq(check.answer.reply.code, 0);
+	mail = (struct backend_mail){ 0 };
+}
+END_TEST
+
+START_TEST(answers_that_are_copied_do_not_point_into_the_other)
+{
+	const struct smtp_reply reply = { 550, "5.1.1", "No such user", "hop" };
+	struct backend_answer a, b;
+
+	backend_answer_pass_on(&a, &reply, "hop");
+	backend_answer_copy(&b, &a);
+	memset(&a, 'X', sizeof(a));
+	ck_assert_str_eq(b.reply.text, "No such user");
+	ck_assert_str_eq(b.reply.status, "5.1.1");
+	backend_answer_no(&a, SMTP_REPLY_LOCAL_ERROR, "why");
+	backend_answer_copy(&b, &a);
+	ck_assert_ptr_eq(b.reply.text, a.reply.text);
 }
 END_TEST
 
@@ -513,6 +590,8 @@ int main(void)
 	tcase_add_loop_test(tcase, bad_pattern_makes_no_backend, 0, 2);
 	tcase_add_test(tcase, null_takes_all_and_keeps_nothing);
 	tcase_add_test(tcase, backend_without_smtputf8_refuses_recipients_of_messages_that_need_it);
+	tcase_add_loop_test(tcase, backend_refuses_recipients_of_messages_that_need_more_than_it_takes, 0, 4);
+	tcase_add_test(tcase, answers_that_are_copied_do_not_point_into_the_other);
 	tcase_add_test(tcase, maildir_and_null_take_smtputf8);
 	suite_add_tcase(suite, tcase);
 	return unit_main(suite);
