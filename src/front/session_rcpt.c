@@ -1,0 +1,151 @@
+/*
+ * RCPT: may this recipient be written to, where would the message go, and does
+ * that place know the recipient?
+ */
+#include "front/session_steps_private.h"
+
+static void check_done(struct op *op);
+
+/* NULL: accepted, or pending. */
+static const struct smtp_reply *take_check_answer(struct session_shell *sh, const char **detail);
+
+/*
+ * One message goes to one backend, so that its outcome is one. Until a recipient was accepted it may still
+ * be another. NULL: there is a transaction with it.
+ */
+static const struct smtp_reply *open_transaction(struct envelope *e, struct backend *backend)
+{
+	if (!backend)
+		return smtp_reply(SMTP_REPLY_MISCONFIGURED);
+	if (envelope_backend(e) == backend)
+		return NULL;
+	if (e->recipient_count)
+		return smtp_reply(SMTP_REPLY_OTHER_DESTINATION);
+	backend_transaction_free(&e->transaction);
+	e->transaction = backend_transaction_new(backend, &e->mail);
+	return e->transaction ? NULL : smtp_reply(SMTP_REPLY_NO_MEMORY);
+}
+
+static bool start_check(struct envelope *e)
+{
+	const struct backend_recipient recipient = { .address = &e->candidate };
+
+	return backend_check_start(e->transaction, &e->check, &e->mail, &recipient);
+}
+
+/* Ask the backend for the candidate. NULL with *is_pending: it will answer later. */
+static const struct smtp_reply *check_candidate(struct session_shell *sh, bool *is_pending, const char **detail)
+{
+	struct envelope *e = sh->envelope;
+	struct idn_domain domain;
+	const struct smtp_reply *reply = session_step_convert_domain(&domain, &e->candidate, SMTP_REPLY_BAD_RECIPIENT);
+
+	if (!reply)
+		reply = open_transaction(e, server_route(sh->listener->server, idn_domain_span(&domain)));
+	if (reply)
+		return reply;
+	e->check.op = (struct op){ .done = check_done, .owner = sh };
+	*is_pending = start_check(e);
+	return *is_pending ? NULL : take_check_answer(sh, detail);
+}
+
+/* postmaster at our domains goes to the configured address where there is no such mailbox. */
+static bool turns_to_postmaster(struct session_shell *sh)
+{
+	const struct server *server = sh->listener->server;
+	struct envelope *e = sh->envelope;
+
+	bool is_postmaster = smtp_address_is_postmaster(&e->candidate) || smtp_address_is_bare_postmaster(&e->candidate);
+
+	if (!server->has_postmaster || e->is_postmaster_tried || !is_postmaster)
+		return false;
+	e->is_postmaster_tried = true;
+	e->candidate = server->postmaster;
+	return true;
+}
+
+static const struct smtp_reply *take_check_answer(struct session_shell *sh, const char **detail)
+{
+	struct envelope *e = sh->envelope;
+
+	*detail = e->check.answer.detail;
+	if (smtp_reply_is_error(&e->check.answer.reply)) {
+		/* Postmaster is never refused where `postmaster` names an address: this is our own trouble. */
+		if (e->is_postmaster_tried && smtp_reply_is_permanent(&e->check.answer.reply) &&
+		    (!e->mail.is_smtputf8 || envelope_backend(e)->takes_smtputf8))
+			return smtp_reply(SMTP_REPLY_MISCONFIGURED);
+		return &e->check.answer.reply;
+	}
+	return envelope_add_recipient(e) ? NULL : smtp_reply(SMTP_REPLY_NO_MEMORY);
+}
+
+/* Ask, and ask once more for the postmaster. */
+static const struct smtp_reply *ask_backend(struct session_shell *sh, bool *is_pending, const char **detail)
+{
+	const struct smtp_reply *reply = check_candidate(sh, is_pending, detail);
+
+	if (reply && smtp_reply_is_permanent(reply) && turns_to_postmaster(sh))
+		reply = check_candidate(sh, is_pending, detail);
+	return reply;
+}
+
+static void check_done(struct op *op)
+{
+	struct session_shell *sh = op->owner;
+	const char *detail = NULL;
+	bool is_pending = false;
+	const struct smtp_reply *reply = take_check_answer(sh, &detail);
+
+	if (reply && smtp_reply_is_permanent(reply) && turns_to_postmaster(sh))
+		reply = check_candidate(sh, &is_pending, &detail);
+	if (is_pending)
+		return;
+	if (reply)
+		session_shell_log_refusal(sh, reply, "rcpt", SPAN_LITERAL(""), detail);
+	session_shell_decided(sh, reply);
+}
+
+/* Bare postmaster is the configured address, or the mailbox of that name in our first domain. */
+static bool name_candidate(struct session_shell *sh, const struct smtp_address *recipient)
+{
+	const struct server *server = sh->listener->server;
+	struct envelope *e = sh->envelope;
+	size_t len;
+
+	e->is_postmaster_tried = false;
+	e->candidate = *recipient;
+	if (!smtp_address_is_bare_postmaster(recipient))
+		return true;
+	if (server->has_postmaster)
+		return turns_to_postmaster(sh);
+	if (server->config->domain_count == 0)
+		return false;
+	len = strlen(server->config->domains[0]);
+	memcpy(e->candidate.text + e->candidate.local_len, server->config->domains[0], len);
+	e->candidate.domain_len = (uint16_t)len;
+	return true;
+}
+
+void session_step_rcpt(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
+{
+	const struct server *server = sh->listener->server;
+	struct idn_domain domain;
+	const struct smtp_reply *reply = session_step_convert_domain(&domain, &event->address, SMTP_REPLY_BAD_RECIPIENT);
+	const struct policy_facts facts = {
+		.client = conn_peer(sh->conn),
+		.helo_name = span_str(sh->helo_name),
+		.sender = &sh->envelope->sender,
+		.recipient = &event->address,
+		.recipient_domain = reply ? SPAN_LITERAL("") : idn_domain_span(&domain),
+	};
+	const char *policy, *detail = NULL;
+
+	sh->envelope->candidate = event->address;
+	if (!reply)
+		reply = policy_chain_rcpt(&server->policies, &facts, &policy);
+	if (!reply)
+		reply = name_candidate(sh, &event->address) ? ask_backend(sh, &v->is_pending, &detail) :
+							      smtp_reply(SMTP_REPLY_UNKNOWN_MAILBOX);
+	if (reply)
+		session_step_refuse(sh, v, reply, "rcpt", detail);
+}

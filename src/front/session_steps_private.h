@@ -1,0 +1,28 @@
+/*
+ * What the files of the session's steps share, and nobody else includes.
+ */
+#ifndef FRONT_SESSION_STEPS_PRIVATE_H
+#define FRONT_SESSION_STEPS_PRIVATE_H
+
+#include "front/session_steps.h"
+#include "idn/idn.h"
+
+/* Make it the verdict, and log it. */
+void session_step_refuse(struct session_shell *sh, struct step_verdict *v, const struct smtp_reply *reply,
+			 const char *stage, const char *detail);
+
+/* NULL: converted. Otherwise why not; `invalid` is for a domain that can be the name of nothing. */
+const struct smtp_reply *session_step_convert_domain(struct idn_domain *ascii, const struct smtp_address *address,
+						     enum smtp_reply_name invalid);
+
+/* Decide RCPT (session_rcpt.c), DATA and MESSAGE (session_message.c). */
+void session_step_rcpt(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v);
+void session_step_message(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v);
+
+/* Give the content up; the rest is read on to the end of data, and thrown away. */
+void session_step_lose_content(struct envelope *e, const char *reason);
+
+/* Go on with what waited for the disk. */
+void session_step_content_rests(struct session_shell *sh);
+
+#endif
