@@ -1,6 +1,6 @@
 /*
- * A connection that was accepted: bytes in and out, and how it ends. It knows no
- * SMTP. Output is written directly, once per call; the kernel is asked about
+ * A connection, accepted or made by us (net/dial.h): bytes in and out, and how it
+ * ends. It knows no SMTP. Output is written directly, once per call; the kernel is asked about
  * writability only when it would block. Reading stops by itself while the owner
  * leaves input unused, and costs no system call until more bytes arrive.
  *
@@ -34,11 +34,14 @@ struct conn_ops {
 	 * and conn_tls_failure() tells how.
 	 */
 	void (*lost)(void *owner, int error);
-	/* The handshake that conn_start_tls() began has ended well. */
+	/* The handshake that conn_start_tls() or conn_start_tls_client() began has ended well. */
 	void (*secured)(void *owner);
 };
 
-/* Takes over fd (non-blocking). NULL: out of memory, and fd is closed. Reading starts in the next turn. */
+/*
+ * Takes over fd (non-blocking). NULL: out of memory, and fd is closed. Reading starts in the next turn.
+ * `peer` is ADDR_NONE where it is a unix socket.
+ */
 struct conn *conn_new(struct loop *loop, int fd, const struct addr *peer, const struct conn_ops *ops,
 		      void *owner);
 
@@ -73,6 +76,12 @@ void conn_resume(struct conn *c);
  * False: out of memory; close it.
  */
 MUST_CHECK bool conn_start_tls(struct conn *c, SSL *ssl);
+
+/*
+ * The same as the client, with an SSL of net/tls_client.h. The caller looks before with conn_has_input() and
+ * conn_has_unread(): what a server says behind its 220 to STARTTLS is no answer to anything (CVE-2011-0411).
+ */
+MUST_CHECK bool conn_start_tls_client(struct conn *c, SSL *ssl);
 
 /* The session's SSL, or NULL on plain text. */
 const SSL *conn_ssl(const struct conn *c);

@@ -13,6 +13,7 @@
 #include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <openssl/err.h>
+#include <openssl/x509_vfy.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,6 +127,11 @@ static void note_failure(struct conn *c, int error)
 {
 	unsigned long code = bufferevent_get_openssl_error(c->tls->bev);
 	const char *reason = code ? ERR_reason_error_string(code) : NULL;
+	long verdict = SSL_get_verify_result(c->tls->ssl);
+
+	/* "certificate verify failed" alone tells nobody what to mend. */
+	if (!c->tls->is_secured && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED && verdict != X509_V_OK)
+		reason = X509_verify_cert_error_string(verdict);
 
 	if (!reason)
 		reason = error ? strerror(error) : "the connection was closed";
@@ -155,7 +161,7 @@ static void on_bev_event(struct bufferevent *bev, short what, void *arg)
 	conn_tell_lost(c, 0);
 }
 
-bool conn_start_tls(struct conn *c, SSL *ssl)
+static bool start_tls(struct conn *c, SSL *ssl, enum bufferevent_ssl_state role)
 {
 	struct conn_tls *tls = calloc(1, sizeof(*tls));
 
@@ -163,7 +169,7 @@ bool conn_start_tls(struct conn *c, SSL *ssl)
 	conn_stop_events(c);
 	if (tls)
 		tls->bev = bufferevent_openssl_socket_new(loop_base(c->loop), event_get_fd(&c->event), ssl,
-							  BUFFEREVENT_SSL_ACCEPTING, 0);
+							  role, 0);
 	if (!tls || !tls->bev) {
 		SSL_free(ssl);
 		free(tls);
@@ -176,6 +182,16 @@ bool conn_start_tls(struct conn *c, SSL *ssl)
 	bufferevent_setcb(tls->bev, on_bev_read, on_bev_written, on_bev_event, c);
 	bufferevent_enable(tls->bev, EV_READ | EV_WRITE);
 	return true;
+}
+
+bool conn_start_tls(struct conn *c, SSL *ssl)
+{
+	return start_tls(c, ssl, BUFFEREVENT_SSL_ACCEPTING);
+}
+
+bool conn_start_tls_client(struct conn *c, SSL *ssl)
+{
+	return start_tls(c, ssl, BUFFEREVENT_SSL_CONNECTING);
 }
 
 /*
