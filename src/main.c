@@ -198,7 +198,7 @@ static int run_server(struct loop *loop, struct server *server)
 		server_start(server);
 		log_begin(LOG_LEVEL_NOTICE, NULL, "ready");
 		log_str("version", PACKAGE_VERSION);
-		log_str("hostname", server->config->hostname);
+		log_str("hostname", server->setup->config->hostname);
 		log_u64("pid", (uint64_t)getpid());
 		log_end();
 		log_flush(); /* the first turn may be long in coming */

@@ -184,6 +184,11 @@ struct backend_maildir_options {
 struct backend *backend_maildir_new(const struct backend_maildir_options *options, struct err *err);
 struct backend *backend_null_new(const char *name, struct loop *loop, struct err *err);
 
+/*
+ * Nobody asks it any more and no op of it is waited for. Deliveries that have begun and that nobody
+ * waits for go on to their end all the same: what they need is theirs, or the backend keeps it until
+ * then (loop_adopt()).
+ */
 void backend_free(struct backend **b);
 
 #endif

@@ -7,7 +7,6 @@
 #include "net/listener.h"
 #include "spool/disk.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
@@ -26,7 +25,9 @@ enum {
 
 static struct addr_prefix client_of(const struct server *s, const struct addr *peer)
 {
-	return addr_prefix_of(peer, s->config->client_prefix_ipv4, s->config->client_prefix_ipv6);
+	const struct config *config = s->start_config;
+
+	return addr_prefix_of(peer, config->client_prefix_ipv4, config->client_prefix_ipv6);
 }
 
 /* ---- accepting ---- */
@@ -47,7 +48,7 @@ static void log_turned_away(const struct addr *peer, const struct smtp_reply *re
  * Say no on a fresh connection, but nothing where TLS would have to come first. It has
  * no buffers yet: what does not fit into the socket is not worth waiting for.
  */
-static void turn_away(const struct server_listener *l, int fd, const struct addr *peer, enum smtp_reply_name name)
+static void turn_away(const struct setup_listener *l, int fd, const struct addr *peer, enum smtp_reply_name name)
 {
 	struct buf text = { 0 };
 
@@ -62,9 +63,9 @@ static void turn_away(const struct server_listener *l, int fd, const struct addr
 static struct client_limits limits_of(const struct server *s)
 {
 	return (struct client_limits){
-		.sessions = s->config->max_sessions_per_client,
-		.sessions_per_minute = s->config->max_sessions_per_minute,
-		.half_open = s->config->max_half_open_per_client,
+		.sessions = s->setup->config->max_sessions_per_client,
+		.sessions_per_minute = s->setup->config->max_sessions_per_minute,
+		.half_open = s->setup->config->max_half_open_per_client,
 	};
 }
 
@@ -94,15 +95,15 @@ static enum smtp_reply_name admit(struct server *s, const struct addr *peer)
 
 static void take_connection(void *owner, int fd, const struct addr *peer)
 {
-	struct server_listener *l = owner;
-	struct server *s = l->server;
+	struct server_socket *socket = owner;
+	struct server *s = socket->server;
 	enum smtp_reply_name refusal = admit(s, peer);
 
 	if (refusal != SMTP_REPLY_OK) {
-		turn_away(l, fd, peer, refusal);
+		turn_away(socket->obeys, fd, peer, refusal);
 		return;
 	}
-	if (session_shell_start(l, fd, peer))
+	if (session_shell_start(s, socket->obeys, fd, peer))
 		return;
 	log_text(LOG_LEVEL_WARNING, "trouble", "out of memory: a connection was closed at once");
 	server_session_gone(s, peer, false);
@@ -135,53 +136,11 @@ void server_session_gone(struct server *s, const struct addr *client, bool is_se
 		loop_stop(s->loop);
 }
 
-/* ---- routes ---- */
-
-struct backend *server_route(const struct server *s, struct span domain)
-{
-	for (size_t i = 0; i < s->config->route_count; i++) {
-		const struct route_config *r = &s->config->routes[i];
-
-		if (!r->domain || span_eq(domain, span_str(r->domain)))
-			return s->backends[r->backend - s->config->backends];
-	}
-	return NULL;
-}
-
 /* ---- building ---- */
-
-static struct backend *new_backend(struct server *s, const struct backend_config *b, struct err *err)
-{
-	const struct backend_maildir_options maildir = {
-		.name = b->name,
-		.path = b->path,
-		.hostname = s->config->hostname,
-		.postmaster = s->config->postmaster,
-		.recipient_delimiter = b->recipient_delimiter,
-		.detail_folders = b->detail_folders,
-		.catch_all = b->catch_all,
-		.creates = b->create,
-		.mailboxes = b->mailboxes,
-		.mailbox_count = b->mailbox_count,
-		.quota_octets = b->quota,
-		.quota_messages = b->quota_messages,
-		.is_quota_permanent = b->is_quota_permanent,
-		.disk = s->disk,
-		.loop = s->loop,
-	};
-
-	switch (b->type) {
-	case BACKEND_MAILDIR:
-		return backend_maildir_new(&maildir, err);
-	case BACKEND_NULL:
-		return backend_null_new(b->name, s->loop, err);
-	}
-	BUG_ON(true);
-}
 
 static bool build_spool(struct server *s, struct err *err)
 {
-	const struct config *config = s->config;
+	const struct config *config = s->start_config;
 
 	s->spool_budget = (struct spool_budget){
 		.max_bytes = config->spool_memory,
@@ -192,106 +151,6 @@ static bool build_spool(struct server *s, struct err *err)
 		return false;
 	s->spool_budget.disk->max_files = s->max_spool_files;
 	return true;
-}
-
-static bool build_backends(struct server *s, struct err *err)
-{
-	s->backends = calloc(s->config->backend_count, sizeof(struct backend *));
-	if (!s->backends)
-		return err_set(err, "out of memory");
-	for (size_t i = 0; i < s->config->backend_count; i++) {
-		s->backends[i] = new_backend(s, &s->config->backends[i], err);
-		if (!s->backends[i])
-			return false;
-	}
-	return true;
-}
-
-static bool build_policies(struct server *s, struct err *err)
-{
-	struct policy *domains = policy_domains_new(s->config->domains, s->config->domain_count);
-
-	if (!domains)
-		return err_set(err, "out of memory");
-	policy_chain_add(&s->policies, domains);
-	if (s->config->postmaster) {
-		if (!smtp_address_parse(&s->postmaster, SMTP_CHARSET_ASCII, span_str(s->config->postmaster)))
-			return err_set(err, "postmaster: \"%s\" is no address", s->config->postmaster);
-		s->has_postmaster = true;
-	}
-	return true;
-}
-
-static char *make_greeting(const struct config *config, const struct session_config *session)
-{
-	char *text;
-
-	if (session->smtpgreeting)
-		return strdup(session->smtpgreeting);
-	return asprintf(&text, "%s smtpfrontd", config->hostname) < 0 ? NULL : text;
-}
-
-static enum smtp_bare_newline bare_newline_of(enum config_bare_newline configured)
-{
-	switch (configured) {
-	case CONFIG_BARE_NEWLINE_AUTO:
-		return SMTP_BARE_NEWLINE_AUTO;
-	case CONFIG_BARE_NEWLINE_REJECT:
-		return SMTP_BARE_NEWLINE_REJECT;
-	case CONFIG_BARE_NEWLINE_LENIENT:
-		return SMTP_BARE_NEWLINE_LENIENT;
-	}
-	BUG_ON(true);
-}
-
-static bool fill_rule_options(struct server_listener *l, const struct config *config, struct err *err)
-{
-	l->rule_options = calloc(config->client_count + 1, sizeof(*l->rule_options));
-	if (!l->rule_options)
-		return err_set(err, "out of memory");
-	for (size_t i = 0; i < config->client_count; i++) {
-		l->rule_options[i] = l->options;
-		if (config->clients[i].has_bare_newline)
-			l->rule_options[i].bare_newline = bare_newline_of(config->clients[i].bare_newline);
-	}
-	return true;
-}
-
-const struct smtp_session_options *server_options_for(const struct server_listener *l, const struct addr *client)
-{
-	const struct config *config = l->server->config;
-
-	for (size_t i = 0; i < config->client_count; i++)
-		for (size_t j = 0; j < config->clients[i].address_count; j++)
-			if (addr_in_prefix(client, &config->clients[i].addresses[j]))
-				return &l->rule_options[i];
-	return &l->options;
-}
-
-static bool fill_options(struct server_listener *l, const struct config *config, struct err *err)
-{
-	const struct session_config *c = &l->config->session;
-
-	l->options = (struct smtp_session_options){
-		.hostname = config->hostname,
-		.greeting = make_greeting(config, c),
-		.max_message_size = c->max_message_size,
-		.max_header_size = c->max_header_size,
-		.max_hops = c->max_hops,
-		.max_command_line = c->max_command_line,
-		.max_recipients = c->max_recipients,
-		.max_messages = c->max_messages,
-		.max_errors = c->max_errors,
-		.maxnotimpl = c->maxnotimpl,
-		.bare_newline = bare_newline_of(c->bare_newline),
-		.is_lenient = c->lenient,
-		.rejects_unknown_parameters = c->rejects_unknown_parameters,
-		.offers_starttls = server_tls_is_configured(c) && !c->tls_immediate,
-		.requires_tls = c->tls_required,
-	};
-	if (!l->options.greeting)
-		return err_set(err, "out of memory");
-	return fill_rule_options(l, config, err);
 }
 
 /* [::]:25 takes IPv4 too, unless a listener of its own has that port. */
@@ -306,27 +165,45 @@ static bool is_v6_only(const struct config *config, const struct addr *addr)
 	return false;
 }
 
-static bool build_listeners(struct server *s, struct err *err)
+/* Bind and listen for a listener of the configuration. NULL: err tells why. */
+static struct server_socket *open_socket(struct server *s, struct setup_listener *l, struct err *err)
 {
-	s->listeners = calloc(s->config->listener_count, sizeof(*s->listeners));
-	if (!s->listeners)
-		return err_set(err, "out of memory");
-	for (size_t i = 0; i < s->config->listener_count; i++) {
-		struct server_listener *l = &s->listeners[i];
-		struct listener_options o = {
-			.addr = s->config->listeners[i].addr,
-			.is_v6_only = is_v6_only(s->config, &s->config->listeners[i].addr),
-			.reuse_port = s->config->listeners[i].reuse_port,
-			.backlog = (int)s->config->listen_backlog,
-		};
+	const struct config *config = s->setup->config;
+	struct listener_options o = {
+		.addr = l->config->addr,
+		.is_v6_only = is_v6_only(config, &l->config->addr),
+		.reuse_port = l->config->reuse_port,
+		.backlog = (int)config->listen_backlog,
+	};
+	struct server_socket *socket = calloc(1, sizeof(*socket));
 
-		l->server = s;
-		l->config = &s->config->listeners[i];
-		if (!fill_options(l, s->config, err))
+	if (!socket) {
+		err_set(err, "out of memory");
+		return NULL;
+	}
+	*socket = (struct server_socket){ .server = s, .obeys = l };
+	socket->listener = listener_new(s->loop, &o, take_connection, socket, err);
+	if (socket->listener)
+		return socket;
+	free(socket);
+	return NULL;
+}
+
+static void close_socket(struct server_socket *socket)
+{
+	list_remove(&socket->link);
+	listener_free(&socket->listener);
+	free(socket);
+}
+
+static bool open_sockets(struct server *s, struct err *err)
+{
+	for (size_t i = 0; i < s->setup->config->listener_count; i++) {
+		struct server_socket *socket = open_socket(s, &s->setup->listeners[i], err);
+
+		if (!socket)
 			return false;
-		l->listener = listener_new(s->loop, &o, take_connection, l, err);
-		if (!l->listener)
-			return false;
+		list_append(&s->sockets, &socket->link);
 	}
 	return true;
 }
@@ -344,7 +221,7 @@ static uint32_t from_one_to(uint64_t value, uint32_t most)
  */
 static void fit_descriptors(struct server *s)
 {
-	const struct config *config = s->config;
+	const struct config *config = s->start_config;
 	uint64_t reserved = FDS_RESERVED + config->listener_count;
 	uint64_t wanted = reserved + (uint64_t)config->disk_threads * MAILDIR_DELIVERY_FDS +
 			  (uint64_t)config->max_sessions * 2;
@@ -369,7 +246,7 @@ static void fit_descriptors(struct server *s)
 		 (unsigned)config->disk_threads);
 }
 
-static bool build_parts(struct server *s, struct err *err)
+static bool build_parts(struct server *s, struct config *config, struct err *err)
 {
 	s->clients = client_table_new();
 	if (!s->clients)
@@ -377,8 +254,10 @@ static bool build_parts(struct server *s, struct err *err)
 	if (getrandom(&s->next_session, sizeof(s->next_session), 0) < 0)
 		return err_set_errno(err, "getrandom");
 	s->disk = pool_new(s->loop, "disk", s->disk_threads, DISK_QUEUE_MAX, err);
-	return s->disk && build_spool(s, err) && build_backends(s, err) && build_policies(s, err) &&
-	       build_listeners(s, err) && server_tls_open(s, err);
+	if (!s->disk || !build_spool(s, err))
+		return false;
+	s->setup = setup_new(s, config, NULL, err);
+	return s->setup && open_sockets(s, err) && server_tls_open(s, err);
 }
 
 struct server *server_new(struct loop *loop, struct config *config, struct err *err)
@@ -390,11 +269,11 @@ struct server *server_new(struct loop *loop, struct config *config, struct err *
 		return NULL;
 	}
 	s->loop = loop;
-	s->config = config_get(config);
+	s->start_config = config_get(config);
 	list_init(&s->sessions);
-	policy_chain_init(&s->policies);
+	list_init(&s->sockets);
 	fit_descriptors(s);
-	if (!build_parts(s, err))
+	if (!build_parts(s, config, err))
 		server_free(&s);
 	return s;
 }
@@ -403,12 +282,14 @@ void server_start(struct server *s)
 {
 	char text[ADDR_TEXT_SIZE];
 
-	for (size_t i = 0; i < s->config->listener_count; i++) {
+	for (struct list *link = s->sockets.next; link != &s->sockets; link = link->next) {
+		struct server_socket *socket = LIST_OWNER(link, struct server_socket, link);
+
 		log_begin(LOG_LEVEL_NOTICE, NULL, "listening");
-		log_str("addr", addr_format(listener_addr(s->listeners[i].listener), text));
-		log_str("listener", s->listeners[i].config->listen);
+		log_str("addr", addr_format(listener_addr(socket->listener), text));
+		log_str("listener", socket->obeys->config->listen);
 		log_end();
-		listener_start(s->listeners[i].listener);
+		listener_start(socket->listener);
 	}
 }
 
@@ -424,8 +305,8 @@ static void stop_now(struct loop_timer *timer)
 
 static void stop_accepting(struct server *s)
 {
-	for (size_t i = 0; s->listeners && i < s->config->listener_count; i++)
-		listener_free(&s->listeners[i].listener);
+	while (!list_empty(&s->sockets))
+		close_socket(LIST_OWNER(s->sockets.next, struct server_socket, link));
 }
 
 void server_stop(struct server *s)
@@ -461,19 +342,11 @@ void server_free(struct server **server)
 		session_shell_abandon(LIST_OWNER(s->sessions.next, struct session_shell, link));
 	pool_free(&s->disk);
 	spool_disk_free(&s->spool_budget.disk);
-	for (size_t i = 0; s->backends && i < s->config->backend_count; i++)
-		backend_free(&s->backends[i]);
-	free(s->backends);
 	server_tls_close(s);
-	for (size_t i = 0; s->listeners && i < s->config->listener_count; i++) {
-		free((char *)s->listeners[i].options.greeting);
-		free(s->listeners[i].rule_options);
-	}
-	free(s->listeners);
-	policy_chain_fini(&s->policies);
+	setup_put(&s->setup);
 	client_table_free(&s->clients);
 	loop_timer_stop(s->loop, &s->stop_timer);
-	config = (struct config *)s->config;
+	config = (struct config *)s->start_config;
 	config_put(&config);
 	free(s);
 }

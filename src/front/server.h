@@ -1,42 +1,36 @@
 /*
- * The server: listeners, limits, and all that sessions share. It owns the
- * configuration's backends and policies and the list of sessions.
+ * The server: what lives as long as the process. The loop, worker pools, spools,
+ * sockets, counts of clients, and the list of sessions. What may change while
+ * it runs is in a setup (front/setup.h), of which it holds the current one.
  */
 #ifndef FRONT_SERVER_H
 #define FRONT_SERVER_H
 
-#include "backend/backend.h"
-#include "conf/config.h"
+#include "front/setup.h"
 #include "net/loop.h"
 #include "net/pool.h"
 #include "policy/client_table.h"
-#include "policy/policy.h"
-#include "proto/session.h"
+#include "spool/spool.h"
 
 struct server;
 struct server_tls;
 
-/* One listener and what its sessions obey. */
-struct server_listener {
+/* A listening socket, and the listener of the current setup that it is for. */
+struct server_socket {
+	struct list link; /* in server.sockets, whose head owns it */
 	struct server *server;
-	const struct listener_config *config;
-	struct smtp_session_options options; /* lent to the sessions */
-	struct smtp_session_options *rule_options; /* owned; the same for clients of each config->clients rule */
-	struct tls_context *tls;             /* holds a reference; NULL: no TLS here */
-	struct listener *listener;           /* owned; NULL once stopped */
+	struct listener *listener;       /* owned */
+	struct setup_listener *obeys;    /* of server.setup */
 };
 
 struct server {
 	struct loop *loop;
-	const struct config *config; /* holds a reference */
+	struct setup *setup; /* holds a reference: what new sessions begin with */
+	const struct config *start_config; /* holds a reference: for what only a restart can change */
 	struct pool *disk;
 	struct spool_budget spool_budget;
-	struct policy_chain policies;
-	struct backend **backends; /* as config->backends */
-	struct server_listener *listeners;
+	struct list sockets; /* of server_socket.link; in the order of the configuration */
 	struct server_tls *tls; /* owned */
-	struct smtp_address postmaster;
-	bool has_postmaster;
 
 	struct list sessions; /* of session_shell.link */
 	struct client_table *clients;
@@ -56,12 +50,6 @@ void server_start(struct server *server);
 /* Stop accepting, end idle sessions, wait for commits that have begun, then stop the loop. Again: at once. */
 void server_stop(struct server *server);
 void server_free(struct server **server);
-
-/* The backend for recipients of a domain, which is in lower-case A-labels; NULL: no route. */
-struct backend *server_route(const struct server *server, struct span domain);
-
-/* What a session of this client obeys. */
-const struct smtp_session_options *server_options_for(const struct server_listener *l, const struct addr *client);
 
 /*
  * Called by sessions: one has said HELO (settled); one begins a handshake (unsettled; false: its client has too many of

@@ -11,15 +11,8 @@ enum {
 	REMIND_MS = 24 * 60 * 60 * 1000,
 };
 
-/* States of a listener's files, see tls_options_state(). */
-struct watch {
-	uint64_t tried; /* when they were loaded last, whatever came of it */
-	uint64_t seen;  /* at the last look */
-};
-
 struct server_tls {
 	struct server *server;
-	struct watch *watches; /* owned; one for each listener */
 	struct loop_timer timer;
 	uint64_t remind_ms;    /* when what is wrong with certificates is told again */
 };
@@ -120,8 +113,8 @@ static void add_place(const struct listener_config *listener, const struct err *
 	err->is_config = true;
 }
 
-/* The context of a listener that has certificates. NULL: err tells why. `watch` may be NULL. */
-static struct tls_context *load(const struct config *config, size_t i, struct watch *watch, struct err *err)
+/* The context of a listener that has certificates. NULL: err tells why. *state is that of its files. */
+static struct tls_context *load(const struct config *config, size_t i, uint64_t *state, struct err *err)
 {
 	struct tls_context *context = NULL;
 	struct tls_options options;
@@ -132,8 +125,7 @@ static struct tls_context *load(const struct config *config, size_t i, struct wa
 		return NULL;
 	}
 	/* Before they are read: what changes meanwhile is seen at the next look. */
-	if (watch)
-		watch->tried = watch->seen = tls_options_state(&options);
+	*state = tls_options_state(&options);
 	context = tls_context_new(&options, &why);
 	if (!context)
 		add_place(&config->listeners[i], &why, err);
@@ -145,10 +137,11 @@ bool front_tls_check(const struct config *config, struct err *err)
 {
 	for (size_t i = 0; i < config->listener_count; i++) {
 		struct tls_context *context;
+		uint64_t state;
 
 		if (!server_tls_is_configured(&config->listeners[i].session))
 			continue;
-		context = load(config, i, NULL, err);
+		context = load(config, i, &state, err);
 		if (!context)
 			return false;
 		tls_context_put(&context);
@@ -156,15 +149,60 @@ bool front_tls_check(const struct config *config, struct err *err)
 	return true;
 }
 
+static void say_compat(const struct listener_config *listener)
+{
+	if (!listener->session.tls_compat)
+		return;
+	log_begin(LOG_LEVEL_NOTICE, NULL, "tls_compat");
+	log_str("listener", listener->listen);
+	log_str("text", "old protocol versions, legacy renegotiation and weak suites are allowed");
+	log_end();
+}
+
+/* The listener of the older setup whose place this one takes, or NULL. */
+static const struct setup_listener *find_older(const struct setup *older, const char *listen)
+{
+	for (size_t i = 0; older && i < older->config->listener_count; i++)
+		if (strcmp(older->listeners[i].config->listen, listen) == 0)
+			return &older->listeners[i];
+	return NULL;
+}
+
+static bool load_listener(struct setup *setup, size_t i, const struct setup *older, struct err *err)
+{
+	struct setup_listener *l = &setup->listeners[i];
+	const struct setup_listener *before = find_older(older, l->config->listen);
+
+	if (!server_tls_is_configured(&l->config->session))
+		return true;
+	l->tls = load(setup->config, i, &l->tls_tried, err);
+	if (!l->tls)
+		return false;
+	l->tls_seen = l->tls_tried;
+	if (before && before->tls)
+		tls_context_inherit(l->tls, before->tls);
+	say_compat(l->config);
+	return true;
+}
+
+bool server_tls_load(struct setup *setup, const struct setup *older, struct err *err)
+{
+	for (size_t i = 0; i < setup->config->listener_count; i++)
+		if (!load_listener(setup, i, older, err))
+			return false;
+	return true;
+}
+
 /* ---- loading again ---- */
 
 /* False: the old one stays. */
-static bool reload_listener(struct server *s, size_t i)
+static bool reload_listener(struct setup *setup, size_t i)
 {
-	struct server_listener *l = &s->listeners[i];
+	struct setup_listener *l = &setup->listeners[i];
 	struct err err;
-	struct tls_context *context = load(s->config, i, &s->tls->watches[i], &err);
+	struct tls_context *context = load(setup->config, i, &l->tls_tried, &err);
 
+	l->tls_seen = l->tls_tried;
 	if (!context) {
 		/* The same for every listener that has them: the log then tells it once. */
 		log_text(LOG_LEVEL_WARNING, "trouble", "the TLS certificates are kept as they were: %s",
@@ -182,9 +220,9 @@ struct outcome {
 	unsigned listeners, kept;
 };
 
-static void reload_and_count(struct server *s, size_t i, struct outcome *outcome)
+static void reload_and_count(struct setup *setup, size_t i, struct outcome *outcome)
 {
-	if (reload_listener(s, i))
+	if (reload_listener(setup, i))
 		outcome->listeners++;
 	else
 		outcome->kept++;
@@ -202,48 +240,50 @@ void server_tls_reload(struct server *s)
 {
 	struct outcome outcome = { 0 };
 
-	for (size_t i = 0; i < s->config->listener_count; i++)
-		if (s->listeners[i].tls)
-			reload_and_count(s, i, &outcome);
+	for (size_t i = 0; i < s->setup->config->listener_count; i++)
+		if (s->setup->listeners[i].tls)
+			reload_and_count(s->setup, i, &outcome);
 	log_outcome(&outcome);
 }
 
 /* Have the files changed since they were loaded, and rest now? */
-static bool is_due(struct server_tls *tls, size_t i)
+static bool is_due(struct setup *setup, size_t i)
 {
-	struct watch *watch = &tls->watches[i];
+	struct setup_listener *l = &setup->listeners[i];
 	struct tls_options options;
-	uint64_t now, before = watch->seen;
+	uint64_t now, before = l->tls_seen;
 
-	if (!make_options(&options, tls->server->config, i))
+	if (!make_options(&options, setup->config, i))
 		return false;
 	now = tls_options_state(&options);
 	free_options(&options);
-	watch->seen = now;
-	return now == before && now != watch->tried;
+	l->tls_seen = now;
+	return now == before && now != l->tls_tried;
 }
 
 static void remind(struct server_tls *tls)
 {
 	const struct server *s = tls->server;
+	const struct setup *setup = s->setup;
 
 	if (loop_now_ms(s->loop) < tls->remind_ms)
 		return;
 	tls->remind_ms = loop_now_ms(s->loop) + REMIND_MS;
-	for (size_t i = 0; i < s->config->listener_count; i++)
-		if (s->listeners[i].tls && !is_told(s->config, i))
-			tls_context_log_trouble(s->listeners[i].tls);
+	for (size_t i = 0; i < setup->config->listener_count; i++)
+		if (setup->listeners[i].tls && !is_told(setup->config, i))
+			tls_context_log_trouble(setup->listeners[i].tls);
 }
 
 static void look(struct loop_timer *timer)
 {
 	struct server_tls *tls = LIST_OWNER(timer, struct server_tls, timer);
 	struct server *s = tls->server;
+	struct setup *setup = s->setup;
 	struct outcome outcome = { 0 };
 
-	for (size_t i = 0; i < s->config->listener_count; i++)
-		if (s->listeners[i].tls && is_due(tls, i))
-			reload_and_count(s, i, &outcome);
+	for (size_t i = 0; i < setup->config->listener_count; i++)
+		if (setup->listeners[i].tls && is_due(setup, i))
+			reload_and_count(setup, i, &outcome);
 	if (outcome.listeners + outcome.kept)
 		log_outcome(&outcome);
 	remind(tls);
@@ -251,29 +291,6 @@ static void look(struct loop_timer *timer)
 }
 
 /* ---- opening and closing ---- */
-
-static void say_compat(const struct listener_config *listener)
-{
-	if (!listener->session.tls_compat)
-		return;
-	log_begin(LOG_LEVEL_NOTICE, NULL, "tls_compat");
-	log_str("listener", listener->listen);
-	log_str("text", "old protocol versions, legacy renegotiation and weak suites are allowed");
-	log_end();
-}
-
-static bool open_listener(struct server *s, size_t i, struct err *err)
-{
-	const struct listener_config *listener = &s->config->listeners[i];
-
-	if (!server_tls_is_configured(&listener->session))
-		return true;
-	s->listeners[i].tls = load(s->config, i, &s->tls->watches[i], err);
-	if (!s->listeners[i].tls)
-		return false;
-	say_compat(listener);
-	return true;
-}
 
 bool server_tls_open(struct server *s, struct err *err)
 {
@@ -283,12 +300,6 @@ bool server_tls_open(struct server *s, struct err *err)
 		return err_set(err, "TLS: out of memory");
 	s->tls = tls;
 	tls->server = s;
-	tls->watches = calloc(s->config->listener_count, sizeof(*tls->watches));
-	if (!tls->watches)
-		return err_set(err, "TLS: out of memory");
-	for (size_t i = 0; i < s->config->listener_count; i++)
-		if (!open_listener(s, i, err))
-			return false;
 	tls->remind_ms = loop_now_ms(s->loop) + REMIND_MS;
 	loop_timer_start(s->loop, &tls->timer, WATCH_MS, look);
 	return true;
@@ -296,14 +307,8 @@ bool server_tls_open(struct server *s, struct err *err)
 
 void server_tls_close(struct server *s)
 {
-	struct server_tls *tls = s->tls;
-
+	if (s->tls)
+		loop_timer_stop(s->loop, &s->tls->timer);
+	free(s->tls);
 	s->tls = NULL;
-	for (size_t i = 0; s->listeners && i < s->config->listener_count; i++)
-		tls_context_put(&s->listeners[i].tls);
-	if (!tls)
-		return;
-	loop_timer_stop(s->loop, &tls->timer);
-	free(tls->watches);
-	free(tls);
 }

@@ -84,7 +84,7 @@ static void log_accepted(struct session_shell *sh, const char *message_id)
 	log_u64("recipients", e->recipient_count);
 	log_u64("octets", e->delivery.octets);
 	log_str("backend", envelope_backend(e)->name);
-	log_u64("ms", loop_now_ms(sh->listener->server->loop) - e->begun_ms);
+	log_u64("ms", loop_now_ms(sh->server->loop) - e->begun_ms);
 	log_end();
 }
 

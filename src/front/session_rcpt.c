@@ -41,7 +41,7 @@ static const struct smtp_reply *check_candidate(struct session_shell *sh, bool *
 	const struct smtp_reply *reply = session_step_convert_domain(&domain, &e->candidate, SMTP_REPLY_BAD_RECIPIENT);
 
 	if (!reply)
-		reply = open_transaction(e, server_route(sh->listener->server, idn_domain_span(&domain)));
+		reply = open_transaction(e, setup_route(sh->setup, idn_domain_span(&domain)));
 	if (reply)
 		return reply;
 	e->check.op = (struct op){ .done = check_done, .owner = sh };
@@ -52,15 +52,15 @@ static const struct smtp_reply *check_candidate(struct session_shell *sh, bool *
 /* postmaster at our domains goes to the configured address where there is no such mailbox. */
 static bool turns_to_postmaster(struct session_shell *sh)
 {
-	const struct server *server = sh->listener->server;
+	const struct setup *setup = sh->setup;
 	struct envelope *e = sh->envelope;
 
 	bool is_postmaster = smtp_address_is_postmaster(&e->candidate) || smtp_address_is_bare_postmaster(&e->candidate);
 
-	if (!server->has_postmaster || e->is_postmaster_tried || !is_postmaster)
+	if (!setup->has_postmaster || e->is_postmaster_tried || !is_postmaster)
 		return false;
 	e->is_postmaster_tried = true;
-	e->candidate = server->postmaster;
+	e->candidate = setup->postmaster;
 	return true;
 }
 
@@ -108,7 +108,7 @@ static void check_done(struct op *op)
 /* Bare postmaster is the configured address, or the mailbox of that name in our first domain. */
 static bool name_candidate(struct session_shell *sh, const struct smtp_address *recipient)
 {
-	const struct server *server = sh->listener->server;
+	const struct setup *setup = sh->setup;
 	struct envelope *e = sh->envelope;
 	size_t len;
 
@@ -116,19 +116,19 @@ static bool name_candidate(struct session_shell *sh, const struct smtp_address *
 	e->candidate = *recipient;
 	if (!smtp_address_is_bare_postmaster(recipient))
 		return true;
-	if (server->has_postmaster)
+	if (setup->has_postmaster)
 		return turns_to_postmaster(sh);
-	if (server->config->domain_count == 0)
+	if (setup->config->domain_count == 0)
 		return false;
-	len = strlen(server->config->domains[0]);
-	memcpy(e->candidate.text + e->candidate.local_len, server->config->domains[0], len);
+	len = strlen(setup->config->domains[0]);
+	memcpy(e->candidate.text + e->candidate.local_len, setup->config->domains[0], len);
 	e->candidate.domain_len = (uint16_t)len;
 	return true;
 }
 
 void session_step_rcpt(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
 {
-	const struct server *server = sh->listener->server;
+	const struct setup *setup = sh->setup;
 	struct idn_domain domain;
 	const struct smtp_reply *reply = session_step_convert_domain(&domain, &event->address, SMTP_REPLY_BAD_RECIPIENT);
 	const struct policy_facts facts = {
@@ -142,7 +142,7 @@ void session_step_rcpt(struct session_shell *sh, const struct smtp_event *event,
 
 	sh->envelope->candidate = event->address;
 	if (!reply)
-		reply = policy_chain_rcpt(&server->policies, &facts, &policy);
+		reply = policy_chain_rcpt(&setup->policies, &facts, &policy);
 	if (!reply)
 		reply = name_candidate(sh, &event->address) ? ask_backend(sh, &v->is_pending, &detail) :
 							      smtp_reply(SMTP_REPLY_UNKNOWN_MAILBOX);

@@ -24,7 +24,7 @@ enum {
 
 static uint64_t now_ms(const struct session_shell *sh)
 {
-	return loop_now_ms(sh->listener->server->loop);
+	return loop_now_ms(sh->server->loop);
 }
 
 const char *session_shell_message_id(const struct session_shell *sh, char text[MESSAGE_ID_SIZE])
@@ -98,6 +98,7 @@ static void free_shell(struct loop_garbage *garbage)
 	struct session_shell *sh = LIST_OWNER(garbage, struct session_shell, garbage);
 
 	smtp_session_free(&sh->smtp);
+	setup_put(&sh->setup); /* the machine was lent its options */
 	free(sh->helo_name);
 	free(sh);
 }
@@ -107,7 +108,7 @@ enum ending { CLOSE_NOW, CLOSE_LINGERING };
 /* Every session ends here. */
 static void end_session(struct session_shell *sh, const char *reason, int error, enum ending ending)
 {
-	struct server *server = sh->listener->server;
+	struct server *server = sh->server;
 	const struct addr client = *conn_peer(sh->conn);
 
 	log_disconnect(sh, reason, error);
@@ -170,7 +171,7 @@ static void finish(struct session_shell *sh, const char *reason, bool has_unread
 	sh->parting = reason;
 	sh->is_parting_clean = sh->is_eof || (!has_unread && strcmp(reason, "quit") == 0);
 	if (has_output(sh))
-		loop_timer_start(sh->listener->server->loop, &sh->timer, LAST_WORDS_MS, part_late);
+		loop_timer_start(sh->server->loop, &sh->timer, LAST_WORDS_MS, part_late);
 	else
 		part(sh);
 }
@@ -185,7 +186,7 @@ enum turn {
 
 static void look_at_clocks_soon(struct session_shell *sh)
 {
-	loop_timer_start(sh->listener->server->loop, &sh->timer, LOOK_AGAIN_MS, look_at_clocks);
+	loop_timer_start(sh->server->loop, &sh->timer, LOOK_AGAIN_MS, look_at_clocks);
 }
 
 static void end_greeting_delay(struct session_shell *sh, const struct smtp_reply *reply)
@@ -205,7 +206,7 @@ static enum turn delay_greeting(struct session_shell *sh)
 {
 	sh->is_deciding = sh->is_greeting_late = true;
 	sh->deciding_since_ms = now_ms(sh);
-	loop_timer_start(sh->listener->server->loop, &sh->timer,
+	loop_timer_start(sh->server->loop, &sh->timer,
 			 1000ULL * sh->listener->config->session.greeting_delay_s, greet_late);
 	return TURN_WAITS;
 }
@@ -242,14 +243,14 @@ static enum turn start_handshake(struct session_shell *sh)
 static void settle(struct session_shell *sh)
 {
 	if (!sh->is_settled)
-		server_session_settled(sh->listener->server, conn_peer(sh->conn));
+		server_session_settled(sh->server, conn_peer(sh->conn));
 	sh->is_settled = true;
 }
 
 /* Handshakes cost, so that one client may have only so many of them at a time. */
 static bool unsettle(struct session_shell *sh)
 {
-	if (sh->is_settled && !server_session_unsettled(sh->listener->server, conn_peer(sh->conn)))
+	if (sh->is_settled && !server_session_unsettled(sh->server, conn_peer(sh->conn)))
 		return false;
 	sh->is_settled = false;
 	return true;
@@ -455,7 +456,7 @@ static const struct conn_ops shell_conn_ops = {
 static void log_if_slow(const struct session_shell *sh)
 {
 	uint64_t took = now_ms(sh) - sh->deciding_since_ms;
-	uint64_t most = 1000ULL * sh->listener->server->config->slow_step_s;
+	uint64_t most = 1000ULL * sh->setup->config->slow_step_s;
 	enum smtp_event_type step = smtp_session_waiting(sh->smtp);
 
 	if (step == SMTP_EVENT_CONNECT || most == 0 || took < most)
@@ -474,7 +475,7 @@ void session_shell_decided(struct session_shell *sh, const struct smtp_reply *re
 	if (smtp_session_waiting(sh->smtp) == SMTP_EVENT_MESSAGE)
 		conn_set_read_max(sh->conn, COMMAND_READ_MAX);
 	smtp_session_verdict(sh->smtp, reply);
-	if (sh->listener->server->is_stopping)
+	if (sh->server->is_stopping)
 		smtp_session_close(sh->smtp, smtp_reply(SMTP_REPLY_SHUTDOWN));
 	go_on(sh);
 }
@@ -583,7 +584,7 @@ static void look_at_clocks(struct loop_timer *timer)
 	}
 	next = earlier(session_due, idle_due);
 	/* While we decide, `timeout` may be shorter than the op's deadline once that is over. */
-	loop_timer_start(sh->listener->server->loop, &sh->timer,
+	loop_timer_start(sh->server->loop, &sh->timer,
 			 earlier(next - now, sh->is_deciding ? LOOK_AGAIN_MS : rate_period_ms(sh)), look_at_clocks);
 }
 
@@ -594,23 +595,24 @@ static void make_id(struct server *server, char id[SESSION_ID_SIZE])
 	snprintf(id, SESSION_ID_SIZE, "%012llx", (unsigned long long)(server->next_session++ & 0xffffffffffff));
 }
 
-bool session_shell_start(struct server_listener *listener, int fd, const struct addr *peer)
+bool session_shell_start(struct server *server, const struct setup_listener *listener, int fd,
+			 const struct addr *peer)
 {
-	struct server *server = listener->server;
 	struct session_shell *sh = calloc(1, sizeof(*sh));
 	enum turn turn;
 
 	if (sh) {
+		sh->server = server;
+		sh->setup = setup_get(server->setup);
 		sh->listener = listener;
-		sh->smtp = smtp_session_new(server_options_for(listener, peer));
+		sh->smtp = smtp_session_new(setup_options_for(sh->setup, listener, peer));
 	}
 	/* conn_new() takes the descriptor over and closes it when it fails. */
 	if (sh && sh->smtp)
 		sh->conn = conn_new(server->loop, fd, peer, &shell_conn_ops, sh);
 	if (!sh || !sh->conn) {
 		if (sh)
-			smtp_session_free(&sh->smtp);
-		free(sh);
+			free_shell(&sh->garbage);
 		return false;
 	}
 	make_id(server, sh->id);

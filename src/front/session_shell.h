@@ -14,7 +14,9 @@ enum { SESSION_ID_SIZE = 13, MESSAGE_ID_SIZE = SESSION_ID_SIZE + 11 };
 
 struct session_shell {
 	struct list link; /* in server.sessions */
-	struct server_listener *listener;
+	struct server *server;
+	struct setup *setup; /* holds a reference: what it began with is what it ends with */
+	const struct setup_listener *listener; /* of the setup */
 	struct conn *conn;         /* owned; NULL once ended */
 	struct smtp_session *smtp; /* owned */
 	struct envelope *envelope; /* owned; NULL outside a transaction */
@@ -46,8 +48,12 @@ struct session_shell {
 	char id[SESSION_ID_SIZE];
 };
 
-/* Take over an accepted connection. False: out of memory; fd is closed. The client was counted already. */
-MUST_CHECK bool session_shell_start(struct server_listener *listener, int fd, const struct addr *peer);
+/*
+ * Take over an accepted connection, for a listener of the server's current setup. False: out of
+ * memory; fd is closed. The client was counted already.
+ */
+MUST_CHECK bool session_shell_start(struct server *server, const struct setup_listener *listener, int fd,
+				    const struct addr *peer);
 
 /* The answer to an event that was waited for; goes on with the session. From an op's done() only. */
 void session_shell_decided(struct session_shell *sh, const struct smtp_reply *reply);

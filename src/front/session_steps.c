@@ -96,7 +96,7 @@ static bool note_mail(struct session_shell *sh, const struct smtp_event *event)
 
 static void decide_mail(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
 {
-	struct server *server = sh->listener->server;
+	struct server *server = sh->server;
 	struct idn_domain domain;
 	const struct smtp_reply *reply = session_step_convert_domain(&domain, &event->address, SMTP_REPLY_BAD_SENDER);
 	struct envelope *e;

@@ -2,7 +2,7 @@
 
 #include "net/tls.h"
 
-bool session_tls_is_immediate(const struct server_listener *listener)
+bool session_tls_is_immediate(const struct setup_listener *listener)
 {
 	return listener->config->session.tls_immediate;
 }
@@ -14,7 +14,7 @@ bool session_tls_start(struct session_shell *sh)
 	if (!ssl || !conn_start_tls(sh->conn, ssl))
 		return false;
 	sh->is_handshaking = true;
-	sh->handshake_since_ms = loop_now_ms(sh->listener->server->loop);
+	sh->handshake_since_ms = loop_now_ms(sh->server->loop);
 	return true;
 }
 

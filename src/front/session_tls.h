@@ -8,7 +8,7 @@
 #include "proto/trace.h"
 
 /* Does the listener shake hands before the greeting? */
-bool session_tls_is_immediate(const struct server_listener *listener);
+bool session_tls_is_immediate(const struct setup_listener *listener);
 
 /* Begin the handshake; it ends in the connection's secured() or lost(). False: it cannot be had now. */
 MUST_CHECK bool session_tls_start(struct session_shell *sh);

@@ -83,7 +83,7 @@ static const char *shown_by(size_t listener)
 {
 	SSL_SESSION_free(client.session);
 	client.session = NULL;
-	ck_assert(tls_client_connect(&client, server->listeners[listener].tls));
+	ck_assert(tls_client_connect(&client, server->setup->listeners[listener].tls));
 	return tls_client_saw(&client);
 }
 
@@ -111,14 +111,14 @@ START_TEST(each_listener_has_its_context_and_the_files_are_told_once)
 {
 	write_pair("first");
 	start(TWO_LISTENERS);
-	ck_assert(server->listeners[0].tls && server->listeners[1].tls);
-	ck_assert(server->listeners[0].tls != server->listeners[1].tls);
-	ck_assert(server->listeners[0].options.offers_starttls);
-	ck_assert(!server->listeners[1].options.offers_starttls);
+	ck_assert(server->setup->listeners[0].tls && server->setup->listeners[1].tls);
+	ck_assert(server->setup->listeners[0].tls != server->setup->listeners[1].tls);
+	ck_assert(server->setup->listeners[0].options.offers_starttls);
+	ck_assert(!server->setup->listeners[1].options.offers_starttls);
 	ck_assert_uint_eq(tls_log_count(" tls_certificate "), 1);
 	/* A session of one is nothing to the other. */
 	ck_assert_str_eq(shown_by(0), "first");
-	ck_assert(tls_client_connect(&client, server->listeners[1].tls));
+	ck_assert(tls_client_connect(&client, server->setup->listeners[1].tls));
 	ck_assert(!tls_client_facts(&client).is_resumed);
 }
 END_TEST
@@ -188,8 +188,8 @@ START_TEST(without_certificates_there_is_no_tls)
 	server = server_new(loop, config, &err);
 	config_put(&config);
 	ck_assert_msg(server != NULL, "%s", err.text);
-	ck_assert_ptr_null(server->listeners[0].tls);
-	ck_assert(!server->listeners[0].options.offers_starttls);
+	ck_assert_ptr_null(server->setup->listeners[0].tls);
+	ck_assert(!server->setup->listeners[0].options.offers_starttls);
 	server_tls_reload(server);
 	ck_assert_uint_eq(tls_log_count(" tls_reload listeners=0 kept=0"), 1);
 }
@@ -213,7 +213,7 @@ START_TEST(a_good_pair_is_taken_and_tickets_stay_good)
 	ck_assert_uint_eq(tls_log_count(" tls_reload listeners=2 kept=0"), 1);
 	SSL_SESSION_free(client.session);
 	client.session = session;
-	ck_assert(tls_client_connect(&client, server->listeners[0].tls));
+	ck_assert(tls_client_connect(&client, server->setup->listeners[0].tls));
 	ck_assert(tls_client_facts(&client).is_resumed);
 }
 END_TEST
@@ -224,10 +224,10 @@ START_TEST(a_broken_pair_changes_nothing_and_is_told_once)
 
 	write_pair("first");
 	start(TWO_LISTENERS);
-	before = server->listeners[0].tls;
+	before = server->setup->listeners[0].tls;
 	break_pair();
 	server_tls_reload(server);
-	ck_assert_ptr_eq(server->listeners[0].tls, before);
+	ck_assert_ptr_eq(server->setup->listeners[0].tls, before);
 	ck_assert_str_eq(shown_by(0), "first");
 	ck_assert_str_eq(shown_by(1), "first");
 	ck_assert_uint_eq(tls_log_count(" trouble "), 1);

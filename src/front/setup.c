@@ -1,0 +1,228 @@
+#include "front/setup.h"
+
+#include "front/server.h"
+#include "front/server_tls.h"
+#include "net/tls.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- building ---- */
+
+static struct backend *new_backend(struct server *server, const struct config *config,
+				   const struct backend_config *b, struct err *err)
+{
+	const struct backend_maildir_options maildir = {
+		.name = b->name,
+		.path = b->path,
+		.hostname = config->hostname,
+		.postmaster = config->postmaster,
+		.recipient_delimiter = b->recipient_delimiter,
+		.detail_folders = b->detail_folders,
+		.catch_all = b->catch_all,
+		.creates = b->create,
+		.mailboxes = b->mailboxes,
+		.mailbox_count = b->mailbox_count,
+		.quota_octets = b->quota,
+		.quota_messages = b->quota_messages,
+		.is_quota_permanent = b->is_quota_permanent,
+		.disk = server->disk,
+		.loop = server->loop,
+	};
+
+	switch (b->type) {
+	case BACKEND_MAILDIR:
+		return backend_maildir_new(&maildir, err);
+	case BACKEND_NULL:
+		return backend_null_new(b->name, server->loop, err);
+	}
+	BUG_ON(true);
+}
+
+static bool build_backends(struct setup *setup, struct server *server, struct err *err)
+{
+	setup->backends = calloc(setup->config->backend_count, sizeof(struct backend *));
+	if (!setup->backends)
+		return err_set(err, "out of memory");
+	for (size_t i = 0; i < setup->config->backend_count; i++) {
+		setup->backends[i] = new_backend(server, setup->config, &setup->config->backends[i], err);
+		if (!setup->backends[i])
+			return false;
+	}
+	return true;
+}
+
+static bool build_policies(struct setup *setup, struct err *err)
+{
+	struct policy *domains = policy_domains_new(setup->config->domains, setup->config->domain_count);
+
+	if (!domains)
+		return err_set(err, "out of memory");
+	policy_chain_add(&setup->policies, domains);
+	if (setup->config->postmaster) {
+		const char *text = setup->config->postmaster;
+
+		if (!smtp_address_parse(&setup->postmaster, SMTP_CHARSET_ASCII, span_str(text)))
+			return err_set(err, "postmaster: \"%s\" is no address", text);
+		setup->has_postmaster = true;
+	}
+	return true;
+}
+
+static char *make_greeting(const struct config *config, const struct session_config *session)
+{
+	char *text;
+
+	if (session->smtpgreeting)
+		return strdup(session->smtpgreeting);
+	return asprintf(&text, "%s smtpfrontd", config->hostname) < 0 ? NULL : text;
+}
+
+static enum smtp_bare_newline bare_newline_of(enum config_bare_newline configured)
+{
+	switch (configured) {
+	case CONFIG_BARE_NEWLINE_AUTO:
+		return SMTP_BARE_NEWLINE_AUTO;
+	case CONFIG_BARE_NEWLINE_REJECT:
+		return SMTP_BARE_NEWLINE_REJECT;
+	case CONFIG_BARE_NEWLINE_LENIENT:
+		return SMTP_BARE_NEWLINE_LENIENT;
+	}
+	BUG_ON(true);
+}
+
+static bool fill_rule_options(struct setup_listener *l, const struct config *config, struct err *err)
+{
+	l->rule_options = calloc(config->client_count + 1, sizeof(*l->rule_options));
+	if (!l->rule_options)
+		return err_set(err, "out of memory");
+	for (size_t i = 0; i < config->client_count; i++) {
+		l->rule_options[i] = l->options;
+		if (config->clients[i].has_bare_newline)
+			l->rule_options[i].bare_newline = bare_newline_of(config->clients[i].bare_newline);
+	}
+	return true;
+}
+
+static bool fill_options(struct setup_listener *l, const struct config *config, struct err *err)
+{
+	const struct session_config *c = &l->config->session;
+
+	l->options = (struct smtp_session_options){
+		.hostname = config->hostname,
+		.greeting = make_greeting(config, c),
+		.max_message_size = c->max_message_size,
+		.max_header_size = c->max_header_size,
+		.max_hops = c->max_hops,
+		.max_command_line = c->max_command_line,
+		.max_recipients = c->max_recipients,
+		.max_messages = c->max_messages,
+		.max_errors = c->max_errors,
+		.maxnotimpl = c->maxnotimpl,
+		.bare_newline = bare_newline_of(c->bare_newline),
+		.is_lenient = c->lenient,
+		.rejects_unknown_parameters = c->rejects_unknown_parameters,
+		.offers_starttls = server_tls_is_configured(c) && !c->tls_immediate,
+		.requires_tls = c->tls_required,
+	};
+	if (!l->options.greeting)
+		return err_set(err, "out of memory");
+	return fill_rule_options(l, config, err);
+}
+
+static bool build_listeners(struct setup *setup, struct err *err)
+{
+	const struct config *config = setup->config;
+
+	setup->listeners = calloc(config->listener_count, sizeof(*setup->listeners));
+	if (!setup->listeners)
+		return err_set(err, "out of memory");
+	for (size_t i = 0; i < config->listener_count; i++) {
+		setup->listeners[i].config = &config->listeners[i];
+		if (!fill_options(&setup->listeners[i], config, err))
+			return false;
+	}
+	return true;
+}
+
+struct setup *setup_new(struct server *server, struct config *config, const struct setup *older,
+			struct err *err)
+{
+	struct setup *setup = calloc(1, sizeof(*setup));
+
+	if (!setup) {
+		err_set(err, "out of memory");
+		return NULL;
+	}
+	setup->references = 1;
+	setup->number = older ? older->number + 1 : 1;
+	setup->config = config_get(config);
+	policy_chain_init(&setup->policies);
+	if (!build_backends(setup, server, err) || !build_policies(setup, err) ||
+	    !build_listeners(setup, err) || !server_tls_load(setup, older, err))
+		setup_put(&setup);
+	return setup;
+}
+
+/* ---- references ---- */
+
+struct setup *setup_get(struct setup *setup)
+{
+	setup->references++;
+	return setup;
+}
+
+static void fini_listener(struct setup_listener *l)
+{
+	tls_context_put(&l->tls);
+	free((char *)l->options.greeting);
+	free(l->rule_options);
+}
+
+static void free_setup(struct setup *setup)
+{
+	struct config *config = (struct config *)setup->config;
+
+	for (size_t i = 0; setup->listeners && i < config->listener_count; i++)
+		fini_listener(&setup->listeners[i]);
+	free(setup->listeners);
+	policy_chain_fini(&setup->policies);
+	for (size_t i = 0; setup->backends && i < config->backend_count; i++)
+		backend_free(&setup->backends[i]);
+	free(setup->backends);
+	config_put(&config);
+	free(setup);
+}
+
+void setup_put(struct setup **setup)
+{
+	if (*setup && --(*setup)->references == 0)
+		free_setup(*setup);
+	*setup = NULL;
+}
+
+/* ---- answers ---- */
+
+struct backend *setup_route(const struct setup *setup, struct span domain)
+{
+	for (size_t i = 0; i < setup->config->route_count; i++) {
+		const struct route_config *r = &setup->config->routes[i];
+
+		if (!r->domain || span_eq(domain, span_str(r->domain)))
+			return setup->backends[r->backend - setup->config->backends];
+	}
+	return NULL;
+}
+
+const struct smtp_session_options *setup_options_for(const struct setup *setup,
+						     const struct setup_listener *l,
+						     const struct addr *client)
+{
+	const struct config *config = setup->config;
+
+	for (size_t i = 0; i < config->client_count; i++)
+		for (size_t j = 0; j < config->clients[i].address_count; j++)
+			if (addr_in_prefix(client, &config->clients[i].addresses[j]))
+				return &l->rule_options[i];
+	return &l->options;
+}
