@@ -19,6 +19,12 @@ struct config_place {
 	int line;
 };
 
+/* So much within so long; an amount of 0 is no limit. */
+struct rate_config {
+	uint64_t amount;
+	uint32_t period_s;
+};
+
 /* In the order of enum smtp_bare_newline. */
 enum config_bare_newline {
 	CONFIG_BARE_NEWLINE_AUTO,
