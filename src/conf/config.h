@@ -112,8 +112,15 @@ struct backend_config {
 	const struct config_place *places;
 };
 
+enum route_authenticated { ROUTE_AUTHENTICATED_ANY, ROUTE_AUTHENTICATED_YES, ROUTE_AUTHENTICATED_NO };
+
+/* All of these must hold; NULL: any. Domains are in lower-case A-labels. */
 struct route_config {
-	const char *domain; /* lower-case A-labels; NULL: any */
+	const char *listener; /* its `listen` */
+	enum route_authenticated authenticated;
+	const char *sender_domain;
+	const char *domain;    /* of the recipient */
+	const char *recipient; /* an address */
 	const struct backend_config *backend;
 	struct config_place place;
 	const struct config_place *places;

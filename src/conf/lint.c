@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <strings.h>
 
 /* Warnings are told once; a file that earns more has been told enough. */
 enum { LINT_WARNINGS_MAX = 100, RFC_RECIPIENTS_MIN = 100 };
@@ -70,17 +71,26 @@ static bool fail_at(struct lint *l, struct config_place place, const char *text)
 static bool is_ours(const struct config *config, const char *domain)
 {
 	for (size_t i = 0; i < config->domain_count; i++)
-		if (strcmp(config->domains[i], domain) == 0)
+		if (strcasecmp(config->domains[i], domain) == 0)
 			return true;
 	return false;
 }
 
-/* The first route for a domain; NULL: none. */
+/* The domain of the recipients that a route is for; NULL: any. */
+static const char *domain_of(const struct route_config *route)
+{
+	return route->recipient ? strrchr(route->recipient, '@') + 1 : route->domain;
+}
+
+/* The first route that may be for a domain; NULL: none. */
 static const struct route_config *find_route(const struct config *config, const char *domain)
 {
-	for (size_t i = 0; i < config->route_count; i++)
-		if (!config->routes[i].domain || strcmp(config->routes[i].domain, domain) == 0)
+	for (size_t i = 0; i < config->route_count; i++) {
+		const char *its = domain_of(&config->routes[i]);
+
+		if (!its || strcasecmp(its, domain) == 0)
 			return &config->routes[i];
+	}
 	return NULL;
 }
 
@@ -178,35 +188,64 @@ static void check_postmaster(struct lint *l)
 		warn(l, place, "postmaster: no route takes \"%s\"", config->postmaster);
 }
 
+static bool is_wider(const char *a, const char *b)
+{
+	return !a || (b && strcasecmp(a, b) == 0);
+}
+
+/* Does all that holds for `b` hold for `a`? */
+static bool takes_all_of(const struct route_config *a, const struct route_config *b)
+{
+	return is_wider(a->listener, b->listener) &&
+	       (a->authenticated == ROUTE_AUTHENTICATED_ANY || a->authenticated == b->authenticated) &&
+	       is_wider(a->sender_domain, b->sender_domain) && is_wider(a->domain, domain_of(b)) &&
+	       is_wider(a->recipient, b->recipient);
+}
+
 /* The route before this one that takes all that it would; NULL: none. */
 static const struct route_config *hidden_by(const struct config *config, size_t i)
 {
 	const struct route_config *route = &config->routes[i];
 
-	for (size_t j = 0; j < i; j++) {
-		const char *domain = config->routes[j].domain;
-
-		if (!domain || (route->domain && strcmp(domain, route->domain) == 0))
+	for (size_t j = 0; j < i; j++)
+		if (takes_all_of(&config->routes[j], route))
 			return &config->routes[j];
-	}
 	return NULL;
 }
 
-static void check_routes(struct lint *l)
+/* A route may name what no recipient and no client can be. */
+static bool check_route(struct lint *l, const struct route_config *route)
+{
+	const struct config *config = l->config;
+	bool is_known = !route->listener;
+
+	for (size_t i = 0; i < config->listener_count; i++)
+		is_known |= route->listener && strcmp(config->listeners[i].listen, route->listener) == 0;
+	if (!is_known)
+		return fail_at(l, route->place, "listener: no listener has this address as its key listen");
+	if (route->domain && route->recipient && strcasecmp(route->domain, domain_of(route)) != 0)
+		return fail_at(l, route->place, "domain and recipient: the recipient is not in this domain");
+	return true;
+}
+
+static bool check_routes(struct lint *l)
 {
 	const struct config *config = l->config;
 
 	for (size_t i = 0; i < config->route_count; i++) {
 		const struct route_config *route = &config->routes[i], *before = hidden_by(config, i);
 
+		if (!check_route(l, route))
+			return false;
 		if (before)
 			warn(l, route->place,
 			     "this route is never reached: the one at %s:%d takes all that it would",
 			     before->place.file, before->place.line);
-		else if (route->domain && !is_ours(config, route->domain))
+		else if (domain_of(route) && !is_ours(config, domain_of(route)))
 			warn(l, route->place, "this route is never reached: \"%s\" is not in domains",
-			     route->domain);
+			     domain_of(route));
 	}
+	return true;
 }
 
 static void check_maildir(struct lint *l, const struct backend_config *b)
@@ -412,7 +451,8 @@ bool lint_check(struct config *config, struct err *err)
 	check_hostname(&l);
 	check_postmaster(&l);
 	check_recipients(&l);
-	check_routes(&l);
+	if (!check_routes(&l))
+		return false;
 	check_backends(&l);
 	check_lenient(&l);
 	check_foreign_variables(&l);

@@ -70,6 +70,7 @@ static const char *type_words(const struct option *o)
 		[OPTION_ADDRESS] = "A mail address",
 		[OPTION_SOCKET] = "An address and port",
 		[OPTION_PATTERN] = "A path",
+		[OPTION_TEXT] = "A string",
 		[OPTION_PATH] = "A path",
 		[OPTION_PRIORITY] = "A string",
 		[OPTION_DELIMITERS] = "Some characters",

@@ -129,6 +129,18 @@ const char *name_check_path(struct span path)
 	return path.len > NAME_PATTERN_MAX ? "is too long" : NULL;
 }
 
+const char *name_check_text(struct span text)
+{
+	if (text.len == 0)
+		return "is empty";
+	if (text.len > 255)
+		return "is too long";
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] < ' ' || text.ptr[i] > '~')
+			return "may hold only printable ASCII";
+	return NULL;
+}
+
 const char *name_check_priority(struct span priority)
 {
 	if (priority.len == 0)

@@ -24,6 +24,9 @@ const char *name_check_address(struct span address);
 /* An absolute path with %d, %n, %u, the first characters of these such as %{2n}, and %%. */
 const char *name_check_pattern(struct span pattern);
 
+/* Printable ASCII, up to 255 octets. */
+const char *name_check_text(struct span text);
+
 /* Printable ASCII, without blanks; what the words mean is not known here. */
 const char *name_check_priority(struct span priority);
 

@@ -70,6 +70,13 @@ static const struct option_word bare_newlines_of_clients[] = {
 	{ NULL, 0 },
 };
 
+static const struct option_word route_authenticated[] = {
+	{ "any", ROUTE_AUTHENTICATED_ANY },
+	{ "yes", ROUTE_AUTHENTICATED_YES },
+	{ "no", ROUTE_AUTHENTICATED_NO },
+	{ NULL, 0 },
+};
+
 static const struct option_word quota_replies[] = {
 	{ "temporary", false }, { "permanent", true }, { NULL, 0 },
 };
@@ -329,8 +336,18 @@ const struct option option_table[] = {
 	  .help = "What is said to a recipient whose mailbox is full: 452, and the client tries again for "
 		  "some days, or 552, and the sender learns it at once." },
 
+	{ ROUTE(listener), .type = OPTION_TEXT, .default_words = "any listener", .example = "\"[::]:587\"",
+	  .help = "The listener that the client came by, as its key listen has it." },
+	{ ROUTE(authenticated), WORD(route_authenticated), .default_text = "any",
+	  .help = "Whether the client has authenticated." },
+	{ ROUTE(sender_domain), .type = OPTION_DOMAIN, .default_words = "any sender",
+	  .example = "\"example.org\"",
+	  .help = "The domain of the sender. The null sender <> has none, so that it never fits." },
 	{ ROUTE(domain), .type = OPTION_DOMAIN, .default_words = "any domain", .example = "\"example.org\"",
 	  .help = "The domain of the recipients that this route is for." },
+	{ ROUTE(recipient), .type = OPTION_ADDRESS, .default_words = "any recipient",
+	  .example = "\"lists@example.org\"",
+	  .help = "The one recipient that this route is for, in any case of letters." },
 	{ ROUTE(backend), .type = OPTION_BACKEND_NAME, .is_required = true, .example = "\"inbox\"",
 	  .help = "The name of the backend that takes them." },
 

@@ -42,6 +42,7 @@ enum option_type {
 	OPTION_PATTERN,      /* const char * */
 	OPTION_PATH,         /* const char * */
 	OPTION_PRIORITY,     /* const char * */
+	OPTION_TEXT,         /* const char *: printable, not empty */
 	OPTION_DELIMITERS,   /* const char * */
 	OPTION_MAILBOX,      /* const char * */
 	OPTION_MAILBOXES,    /* backend_config.mailboxes */

@@ -78,6 +78,7 @@ static const struct {
 	[OPTION_PATTERN] = { name_check_pattern, false, NO_DOMAIN },
 	[OPTION_PATH] = { name_check_path, false, NO_DOMAIN },
 	[OPTION_PRIORITY] = { name_check_priority, false, NO_DOMAIN },
+	[OPTION_TEXT] = { name_check_text, false, NO_DOMAIN },
 	[OPTION_DELIMITERS] = { name_check_delimiters, false, NO_DOMAIN },
 	[OPTION_MAILBOX] = { name_check_mailbox, false, DOMAIN_BEHIND_AT },
 	[OPTION_MAILBOXES] = { name_check_mailbox, false, DOMAIN_BEHIND_AT }, /* each of them */
@@ -425,6 +426,7 @@ bool reader_value(struct reader *r, const struct option *o, const config_setting
 		[OPTION_ADDRESS] = read_string,
 		[OPTION_SOCKET] = read_socket,
 		[OPTION_PATTERN] = read_string,
+		[OPTION_TEXT] = read_string,
 		[OPTION_PATH] = read_string,
 		[OPTION_PRIORITY] = read_string,
 		[OPTION_DELIMITERS] = read_string,

@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "base/arena.h"
+#include "idn/idn.h"
 
 struct envelope_recipient {
 	struct envelope_recipient *next;
@@ -20,6 +21,7 @@ struct envelope {
 	struct arena arena;
 	struct spool spool;
 	struct smtp_address sender;
+	struct idn_domain sender_domain;
 	struct backend_mail mail; /* what MAIL said; its pointers lead here and to the session */
 	struct envelope_recipient *first, *last;
 	size_t recipient_count;

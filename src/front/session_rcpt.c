@@ -26,6 +26,20 @@ static const struct smtp_reply *open_transaction(struct envelope *e, struct back
 	return e->transaction ? NULL : smtp_reply(SMTP_REPLY_NO_MEMORY);
 }
 
+static struct backend *find_backend(const struct session_shell *sh, struct span recipient_domain)
+{
+	const struct envelope *e = sh->envelope;
+	const struct route_facts facts = {
+		.listener = sh->listener->config->listen,
+		.is_authenticated = e->mail.user != NULL,
+		.sender_domain = idn_domain_span(&e->sender_domain),
+		.recipient_local = smtp_address_local(&e->candidate),
+		.recipient_domain = recipient_domain,
+	};
+
+	return setup_route(sh->setup, &facts);
+}
+
 static bool start_check(struct envelope *e)
 {
 	const struct backend_recipient recipient = { .address = &e->candidate };
@@ -41,7 +55,7 @@ static const struct smtp_reply *check_candidate(struct session_shell *sh, bool *
 	const struct smtp_reply *reply = session_step_convert_domain(&domain, &e->candidate, SMTP_REPLY_BAD_RECIPIENT);
 
 	if (!reply)
-		reply = open_transaction(e, setup_route(sh->setup, idn_domain_span(&domain)));
+		reply = open_transaction(e, find_backend(sh, idn_domain_span(&domain)));
 	if (reply)
 		return reply;
 	e->check.op = (struct op){ .done = check_done, .owner = sh };

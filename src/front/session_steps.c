@@ -111,6 +111,7 @@ static void decide_mail(struct session_shell *sh, const struct smtp_event *event
 		refuse_by_name(sh, v, SMTP_REPLY_NO_MEMORY, "mail");
 		return;
 	}
+	e->sender_domain = domain;
 	if (!note_mail(sh, event)) {
 		envelope_free(&sh->envelope);
 		refuse_by_name(sh, v, SMTP_REPLY_NO_MEMORY, "mail");

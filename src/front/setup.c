@@ -203,15 +203,11 @@ void setup_put(struct setup **setup)
 
 /* ---- answers ---- */
 
-struct backend *setup_route(const struct setup *setup, struct span domain)
+struct backend *setup_route(const struct setup *setup, const struct route_facts *facts)
 {
-	for (size_t i = 0; i < setup->config->route_count; i++) {
-		const struct route_config *r = &setup->config->routes[i];
+	const struct route_config *r = route_find(setup->config, facts);
 
-		if (!r->domain || span_eq(domain, span_str(r->domain)))
-			return setup->backends[r->backend - setup->config->backends];
-	}
-	return NULL;
+	return r ? setup->backends[r->backend - setup->config->backends] : NULL;
 }
 
 const struct smtp_session_options *setup_options_for(const struct setup *setup,

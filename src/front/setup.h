@@ -14,6 +14,7 @@
 
 #include "backend/backend.h"
 #include "conf/config.h"
+#include "front/route.h"
 #include "policy/policy.h"
 #include "proto/session.h"
 
@@ -50,8 +51,8 @@ struct setup *setup_new(struct server *server, struct config *config, const stru
 struct setup *setup_get(struct setup *setup);
 void setup_put(struct setup **setup);
 
-/* The backend for recipients of a domain, which is in lower-case A-labels; NULL: no route. */
-struct backend *setup_route(const struct setup *setup, struct span domain);
+/* The backend of the first route that fits; NULL: no route. */
+struct backend *setup_route(const struct setup *setup, const struct route_facts *facts);
 
 /* What a session of this client obeys. */
 const struct smtp_session_options *setup_options_for(const struct setup *setup,
