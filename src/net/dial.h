@@ -14,7 +14,7 @@
 
 #include <event2/event_struct.h>
 
-enum { DIAL_FAILURE_SIZE = 256 };
+enum { DIAL_FAILURE_SIZE = ENDPOINT_TEXT_SIZE + RESOLVE_FAILURE_SIZE };
 
 /* Embedded in the waiter, who must not move or free it while op runs. */
 struct dial {
