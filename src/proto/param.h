@@ -42,7 +42,19 @@ enum smtp_dsn_notify {
 	SMTP_DSN_NOTIFY_DELAY = 8,
 };
 
-/* BODY (RFC 6152), in any case of letters. */
+/* BODY (RFC 6152, RFC 3030), in any case of letters. */
 MUST_CHECK bool smtp_param_body(struct span value, enum smtp_body_type *type);
+
+/* RET (RFC 3461 4.3) and NOTIFY (4.1), in any case of letters. */
+MUST_CHECK bool smtp_param_ret(struct span value, enum smtp_dsn_ret *ret);
+MUST_CHECK bool smtp_param_notify(struct span value, unsigned *notify);
+
+/*
+ * ENVID (RFC 3461 4.4): xtext, 1 to 100 octets. ORCPT (4.2): an atom, ";" and xtext, up to 500 octets
+ * together. What the xtext stands for must be printable ASCII or blanks, so that no control
+ * character comes this way.
+ */
+MUST_CHECK bool smtp_param_envid(struct span value);
+MUST_CHECK bool smtp_param_orcpt(struct span value);
 
 #endif

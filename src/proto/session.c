@@ -128,8 +128,7 @@ void smtp_session_close(struct smtp_session *s, const struct smtp_reply *reply)
 
 /* ---- replies ---- */
 
-/* Output that cannot be kept ends the session: a reply must not be missing from the middle. */
-static void note_written(struct smtp_session *s, bool is_written)
+void session_note_written(struct smtp_session *s, bool is_written)
 {
 	if (!is_written && s->state != SESSION_CLOSED)
 		session_enter_closed(s);
@@ -137,32 +136,7 @@ static void note_written(struct smtp_session *s, bool is_written)
 
 void session_write_reply(struct smtp_session *s, const struct smtp_reply *reply)
 {
-	note_written(s, smtp_reply_write(&s->out, reply));
-}
-
-/* "250-SIZE 52428800" and the like; the whole answer at once or not at all. */
-static bool write_ehlo_lines(struct buf *out, const struct smtp_session_options *o, bool has_starttls)
-{
-	return buf_add_str(out, "250-") && buf_add_str(out, o->hostname) &&
-	       buf_add_str(out, "\r\n250-PIPELINING\r\n250-SIZE ") && buf_add_u64(out, o->max_message_size) &&
-	       buf_add_str(out, "\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n") &&
-	       (!has_starttls || buf_add_str(out, "250-STARTTLS\r\n")) &&
-	       buf_add_str(out, "250 ENHANCEDSTATUSCODES\r\n");
-}
-
-void session_write_ehlo(struct smtp_session *s)
-{
-	const struct smtp_reply helo = { 250, NULL, s->options->hostname, "helo" };
-	size_t before = buf_len(&s->out);
-
-	if (!s->is_extended) {
-		session_write_reply(s, &helo);
-		return;
-	}
-	if (write_ehlo_lines(&s->out, s->options, session_offers_starttls(s)))
-		return;
-	s->out.end = s->out.start + before;
-	note_written(s, false);
+	session_note_written(s, smtp_reply_write(&s->out, reply));
 }
 
 /* 220 text ESMTP; a newline in the text makes 220- lines (RFC 5321 4.2). */
@@ -183,7 +157,7 @@ static void write_greeting(struct smtp_session *s)
 	if (write_greeting_lines(&s->out, span_str(s->options->greeting)))
 		return;
 	buf_clear(&s->out);
-	note_written(s, false);
+	session_note_written(s, false);
 }
 
 static enum session_step tell_replied(const struct smtp_reply *reply, struct span line, struct smtp_event *event)
@@ -338,6 +312,12 @@ void smtp_session_verdict(struct smtp_session *s, const struct smtp_reply *reply
 bool session_offers_starttls(const struct smtp_session *s)
 {
 	return s->options->offers_starttls && !s->is_tls;
+}
+
+/* RFC 8689 4.1: only in a session that is in TLS. */
+bool session_offers_requiretls(const struct smtp_session *s)
+{
+	return s->options->offers_requiretls && s->is_tls;
 }
 
 void smtp_session_tls_started(struct smtp_session *s)

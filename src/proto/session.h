@@ -53,12 +53,18 @@ struct smtp_session_options {
 	uint32_t max_hops;         /* Received fields */
 	uint32_t max_command_line; /* octets, without the line end */
 	uint32_t max_recipients;   /* per message */
+	uint32_t max_recipient_domains; /* per message, told as RCPTDOMAINMAX (RFC 9422); 0: no limit */
 	uint32_t max_messages;     /* per session */
 	uint32_t max_errors;       /* 5xx replies since the last accepted message */
 	uint32_t maxnotimpl;       /* unimplemented commands; 0: unlimited */
 	enum smtp_bare_newline bare_newline;
 	bool is_lenient; /* MAIL without HELO, nested MAIL, surplus or missing arguments, addresses without <> */
 	bool rejects_unknown_parameters; /* 555 rather than ignoring them */
+	/* What depends on where messages go. */
+	bool offers_binarymime; /* RFC 3030 */
+	bool offers_dsn;        /* RFC 3461 */
+	bool offers_requiretls; /* RFC 8689; in TLS only */
+	bool offers_prdr;       /* a reply for each recipient at the end of a message */
 	bool offers_starttls;
 	bool requires_tls; /* 530 to all that needs none but TLS */
 };
@@ -95,7 +101,15 @@ struct smtp_event {
 			uint64_t size; /* declared octets; 0: not declared */
 			enum smtp_body_type body_type;
 			bool is_smtputf8; /* RFC 6531; without it no address is_utf8 */
+			bool requires_tls; /* REQUIRETLS (RFC 8689) */
+			bool wants_each;  /* PRDR */
+			enum smtp_dsn_ret ret;
+			struct span envid; /* xtext as it came (RFC 3461 4.4); empty: none */
 		} mail;
+		struct {
+			unsigned notify;   /* bits of enum smtp_dsn_notify (RFC 3461 4.1) */
+			struct span orcpt; /* "addr-type;xtext" as it came (RFC 3461 4.2); empty: none */
+		} rcpt;
 		struct span body;
 		struct {
 			uint64_t octets; /* as RFC 1870 counts them */

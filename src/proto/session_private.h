@@ -32,6 +32,8 @@ enum line_state {
 struct session_transaction {
 	bool is_open; /* MAIL was accepted */
 	bool is_smtputf8; /* and had this parameter */
+	bool is_binary;   /* and BODY=BINARYMIME */
+	bool wants_each;  /* and PRDR */
 	uint32_t recipients;          /* accepted */
 	uint32_t recipients_deferred; /* answered with 4xx */
 	const struct smtp_reply *refusal; /* why the message will be refused at the end of data */
@@ -85,9 +87,19 @@ enum session_step session_leave_transaction(struct smtp_session *s, struct smtp_
 
 /* May STARTTLS come now, as far as the listener and the session go? */
 bool session_offers_starttls(const struct smtp_session *s);
+bool session_offers_requiretls(const struct smtp_session *s);
+
+/* What stands behind the path of MAIL or RCPT: SMTP_REPLY_OK, or why it is refused. (session_params.c) */
+enum smtp_reply_name session_take_mail_parameters(const struct smtp_session *s, struct span rest,
+						  struct smtp_event *event);
+enum smtp_reply_name session_take_rcpt_parameters(const struct smtp_session *s, struct span rest,
+						  struct smtp_event *event);
 
 void session_enter_closed(struct smtp_session *s);
-void session_write_ehlo(struct smtp_session *s);
+void session_write_ehlo(struct smtp_session *s); /* (session_ehlo.c) */
 void session_write_reply(struct smtp_session *s, const struct smtp_reply *reply);
+
+/* Output that cannot be kept ends the session: a reply must not be missing from the middle. */
+void session_note_written(struct smtp_session *s, bool is_written);
 
 #endif

@@ -91,79 +91,6 @@ static bool parse_path(const struct smtp_session *s, struct span argument, struc
 	return true;
 }
 
-/* The seed accepts and ignores them; RFC 5321 4.1.1.11 has 555. */
-static enum smtp_reply_name unknown_parameter(const struct smtp_session_options *o)
-{
-	return o->rejects_unknown_parameters ? SMTP_REPLY_UNKNOWN_PARAMETER : SMTP_REPLY_OK;
-}
-
-static enum smtp_reply_name take_mail_parameter(const struct smtp_session *s, const struct smtp_param *p,
-						struct smtp_event *event, unsigned *seen)
-{
-	enum { SEEN_SIZE = 1, SEEN_BODY = 2, SEEN_SMTPUTF8 = 4 };
-	unsigned bit;
-	bool is_good;
-
-	if (span_ieq(p->keyword, SPAN_LITERAL("SIZE"))) {
-		bit = SEEN_SIZE;
-		is_good = smtp_param_size(p->value, &event->u.mail.size);
-	} else if (span_ieq(p->keyword, SPAN_LITERAL("BODY"))) {
-		bit = SEEN_BODY;
-		is_good = smtp_param_body(p->value, &event->u.mail.body_type);
-	} else if (span_ieq(p->keyword, SPAN_LITERAL("SMTPUTF8"))) {
-		/* RFC 6531 3.1: offered in reply to EHLO only. To ignore it would be to promise it. */
-		if (!s->has_ehlo)
-			return SMTP_REPLY_UNKNOWN_PARAMETER;
-		bit = SEEN_SMTPUTF8;
-		/* RFC 6531 3.4: it takes no value. */
-		is_good = event->u.mail.is_smtputf8 = !p->value.ptr;
-	} else {
-		return unknown_parameter(s->options);
-	}
-	if (!is_good || (*seen & bit))
-		return SMTP_REPLY_BAD_PARAMETER;
-	*seen |= bit;
-	/* RFC 1870 6.1 (2): declared too big is refused at once. */
-	return event->u.mail.size > s->options->max_message_size ? SMTP_REPLY_TOO_BIG : SMTP_REPLY_OK;
-}
-
-/* SMTP_REPLY_OK, or why the parameters are refused. is_mail: SIZE, BODY and SMTPUTF8 are known. */
-static enum smtp_reply_name take_parameters(const struct smtp_session *s, struct span rest, bool is_mail,
-					    struct smtp_event *event)
-{
-	enum smtp_reply_name name = SMTP_REPLY_OK;
-	struct smtp_param param;
-	unsigned seen = 0;
-
-	while (name == SMTP_REPLY_OK) {
-		switch (smtp_param_next(&rest, &param)) {
-		case SMTP_PARAM_END:
-			return SMTP_REPLY_OK;
-		case SMTP_PARAM_MALFORMED:
-			return SMTP_REPLY_BAD_PARAMETER;
-		case SMTP_PARAM_FOUND:
-			name = is_mail ? take_mail_parameter(s, &param, event, &seen) :
-					 unknown_parameter(s->options);
-		}
-	}
-	return name;
-}
-
-/* SMTP_REPLY_OK, or why: what follows the sender's path, and whether it goes with the path. */
-static enum smtp_reply_name take_mail_parameters(const struct smtp_session *s, struct span rest,
-						 struct smtp_event *event)
-{
-	enum smtp_reply_name name;
-
-	event->u.mail.size = 0;
-	event->u.mail.body_type = SMTP_BODY_7BIT;
-	event->u.mail.is_smtputf8 = false;
-	name = take_parameters(s, rest, true, event);
-	if (name == SMTP_REPLY_OK && event->address.is_utf8 && !event->u.mail.is_smtputf8)
-		return SMTP_REPLY_SENDER_NOT_ASCII;
-	return name;
-}
-
 static enum session_step verb_mail(struct smtp_session *s, const struct command *c, struct smtp_event *event)
 {
 	static const struct span from = { "FROM:", 5 };
@@ -183,10 +110,12 @@ static enum session_step verb_mail(struct smtp_session *s, const struct command 
 		return answer(s, SMTP_REPLY_BAD_MAIL_SYNTAX, c, event);
 	if (!parse_path(s, c->argument, from, SMTP_PATH_SENDER, &event->address, &rest))
 		return answer(s, SMTP_REPLY_BAD_SENDER, c, event);
-	name = take_mail_parameters(s, rest, event);
+	name = session_take_mail_parameters(s, rest, event);
 	if (name != SMTP_REPLY_OK)
 		return answer(s, name, c, event);
 	s->transaction.is_smtputf8 = event->u.mail.is_smtputf8;
+	s->transaction.is_binary = event->u.mail.body_type == SMTP_BODY_BINARYMIME;
+	s->transaction.wants_each = event->u.mail.wants_each;
 	return session_ask(s, SMTP_EVENT_MAIL, event);
 }
 
@@ -212,9 +141,7 @@ static enum session_step verb_rcpt(struct smtp_session *s, const struct command 
 		return answer(s, SMTP_REPLY_BAD_RCPT_SYNTAX, c, event);
 	if (!parse_path(s, c->argument, to, SMTP_PATH_RECIPIENT, &event->address, &rest))
 		return answer(s, SMTP_REPLY_BAD_RECIPIENT, c, event);
-	name = take_parameters(s, rest, false, event);
-	if (name == SMTP_REPLY_OK && event->address.is_utf8 && !s->transaction.is_smtputf8)
-		name = SMTP_REPLY_RECIPIENT_NOT_ASCII;
+	name = session_take_rcpt_parameters(s, rest, event);
 	if (name != SMTP_REPLY_OK)
 		return answer(s, name, c, event);
 	if (s->transaction.recipients >= s->options->max_recipients)

@@ -65,6 +65,38 @@ static void add_address(struct buf *text, struct arena *a, const struct smtp_add
 		play_need(buf_add_str(text, " literal"));
 }
 
+static void add_word(struct buf *text, bool is_so, const char *word)
+{
+	play_need(buf_add_str(text, is_so ? word : ""));
+}
+
+static void add_mail(struct buf *text, struct arena *a, const struct smtp_event *event)
+{
+	if (event->u.mail.size)
+		add_number(text, " size=", event->u.mail.size);
+	add_word(text, event->u.mail.body_type == SMTP_BODY_8BITMIME, " body=8bitmime");
+	add_word(text, event->u.mail.body_type == SMTP_BODY_BINARYMIME, " body=binarymime");
+	add_word(text, event->u.mail.is_smtputf8, " smtputf8");
+	add_word(text, event->u.mail.ret == SMTP_DSN_RET_FULL, " ret=full");
+	add_word(text, event->u.mail.ret == SMTP_DSN_RET_HDRS, " ret=hdrs");
+	if (event->u.mail.envid.len)
+		add_text(text, a, " envid=", event->u.mail.envid);
+	add_word(text, event->u.mail.requires_tls, " requiretls");
+	add_word(text, event->u.mail.wants_each, " prdr");
+}
+
+static void add_rcpt(struct buf *text, struct arena *a, const struct smtp_event *event)
+{
+	if (event->u.rcpt.notify)
+		play_need(buf_add_str(text, " notify"));
+	add_word(text, event->u.rcpt.notify & SMTP_DSN_NOTIFY_NEVER, "=never");
+	add_word(text, event->u.rcpt.notify & SMTP_DSN_NOTIFY_SUCCESS, "=success");
+	add_word(text, event->u.rcpt.notify & SMTP_DSN_NOTIFY_FAILURE, "=failure");
+	add_word(text, event->u.rcpt.notify & SMTP_DSN_NOTIFY_DELAY, "=delay");
+	if (event->u.rcpt.orcpt.len)
+		add_text(text, a, " orcpt=", event->u.rcpt.orcpt);
+}
+
 static void add_message(struct buf *text, const struct smtp_event *event)
 {
 	add_number(text, " octets=", event->u.message.octets);
@@ -82,15 +114,11 @@ static void add_fields(struct buf *text, struct arena *a, const struct smtp_even
 		break;
 	case SMTP_EVENT_MAIL:
 		add_address(text, a, &event->address);
-		if (event->u.mail.size)
-			add_number(text, " size=", event->u.mail.size);
-		if (event->u.mail.body_type == SMTP_BODY_8BITMIME)
-			play_need(buf_add_str(text, " body=8bitmime"));
-		if (event->u.mail.is_smtputf8)
-			play_need(buf_add_str(text, " smtputf8"));
+		add_mail(text, a, event);
 		break;
 	case SMTP_EVENT_RCPT:
 		add_address(text, a, &event->address);
+		add_rcpt(text, a, event);
 		break;
 	case SMTP_EVENT_MESSAGE:
 		add_message(text, event);

@@ -212,6 +212,10 @@ static bool set_switch(struct smtp_session_options *o, struct span key, bool val
 	} rows[] = {
 		{ "is_lenient", &o->is_lenient },
 		{ "rejects_unknown_parameters", &o->rejects_unknown_parameters },
+		{ "offers_binarymime", &o->offers_binarymime },
+		{ "offers_dsn", &o->offers_dsn },
+		{ "offers_prdr", &o->offers_prdr },
+		{ "offers_requiretls", &o->offers_requiretls },
 		{ "offers_starttls", &o->offers_starttls },
 		{ "requires_tls", &o->requires_tls },
 	};
@@ -238,6 +242,7 @@ static void set_number(struct loader *l, struct span key, uint64_t value)
 		{ "max_hops", NULL, &o->max_hops },
 		{ "max_command_line", NULL, &o->max_command_line },
 		{ "max_recipients", NULL, &o->max_recipients },
+		{ "max_recipient_domains", NULL, &o->max_recipient_domains },
 		{ "max_messages", NULL, &o->max_messages },
 		{ "max_errors", NULL, &o->max_errors },
 		{ "maxnotimpl", NULL, &o->maxnotimpl },
