@@ -19,6 +19,16 @@ struct config_place {
 	int line;
 };
 
+struct network_list {
+	const struct addr_prefix *networks; /* NULL: none was given */
+	size_t count;
+};
+
+struct text_list {
+	const char *const *texts; /* NULL: none was given */
+	size_t count;
+};
+
 /* So much within so long; an amount of 0 is no limit. */
 struct rate_config {
 	uint64_t amount;
@@ -84,8 +94,7 @@ struct listener_config {
 
 /* A rule for listed clients. */
 struct client_config {
-	const struct addr_prefix *addresses;
-	size_t address_count;
+	struct network_list addresses;
 	bool has_bare_newline;
 	enum config_bare_newline bare_newline;
 	struct config_place place;
@@ -103,8 +112,7 @@ struct backend_config {
 	bool detail_folders;
 	const char *catch_all;           /* a local part or an address; NULL: none */
 	bool create;
-	const char *const *mailboxes;    /* that create is for: local parts or addresses */
-	size_t mailbox_count;
+	struct text_list mailboxes;      /* that create is for: local parts or addresses */
 	uint64_t quota;                  /* octets; 0: unlimited */
 	uint32_t quota_messages;         /* 0: unlimited */
 	bool is_quota_permanent;         /* quota_reply */

@@ -42,24 +42,18 @@ static void dump_list(const char *const *texts, size_t count, FILE *out)
 	fputs(" )", out);
 }
 
-static void dump_mailboxes(const struct backend_config *backend, FILE *out)
+static void dump_texts(const struct text_list *list, FILE *out)
 {
-	dump_list(backend->mailboxes, backend->mailbox_count, out);
+	dump_list(list->texts, list->count, out);
 }
 
-/* From the field of a list to the struct that has its length, too. */
-enum {
-	ADDRESSES_OFFSET = offsetof(struct client_config, addresses),
-	MAILBOXES_OFFSET = offsetof(struct backend_config, mailboxes),
-};
-
-static void dump_prefixes(const struct client_config *client, FILE *out)
+static void dump_networks(const struct network_list *list, FILE *out)
 {
 	char text[ADDR_TEXT_SIZE];
 
 	fputs("(", out);
-	for (size_t i = 0; i < client->address_count; i++) {
-		const struct addr_prefix *prefix = &client->addresses[i];
+	for (size_t i = 0; i < list->count; i++) {
+		const struct addr_prefix *prefix = &list->networks[i];
 		struct addr addr = { .family = prefix->family };
 
 		memcpy(addr.ip, prefix->ip, sizeof(addr.ip));
@@ -117,10 +111,10 @@ static void dump_value(const struct config *config, const struct option *o, cons
 		dump_list(config->domains, config->domain_count, out);
 		break;
 	case OPTION_MAILBOXES:
-		dump_mailboxes((const void *)((const char *)field - MAILBOXES_OFFSET), out);
+		dump_texts(field, out);
 		break;
-	case OPTION_PREFIXES:
-		dump_prefixes((const void *)((const char *)field - ADDRESSES_OFFSET), out);
+	case OPTION_NETWORKS:
+		dump_networks(field, out);
 		break;
 	case OPTION_CERTIFICATES:
 		dump_certificates((const void *)((const char *)field - CERTIFICATES_OFFSET), out);

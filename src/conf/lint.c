@@ -256,8 +256,8 @@ static void check_maildir(struct lint *l, const struct backend_config *b)
 	} rules[] = {
 		{ b->detail_folders && !b->recipient_delimiter,
 		  "detail_folders does nothing without recipient_delimiter" },
-		{ b->create && b->mailbox_count == 0, "create does nothing without mailboxes" },
-		{ !b->create && b->mailbox_count, "mailboxes does nothing without create" },
+		{ b->create && b->mailboxes.count == 0, "create does nothing without mailboxes" },
+		{ !b->create && b->mailboxes.count, "mailboxes does nothing without create" },
 		{ b->is_quota_permanent && !b->quota && !b->quota_messages,
 		  "quota_reply does nothing without quota or quota_messages" },
 	};
@@ -295,8 +295,8 @@ static bool covers(const struct addr_prefix *a, const struct addr_prefix *b)
 static bool is_covered(const struct config *config, size_t rule, const struct addr_prefix *prefix)
 {
 	for (size_t i = 0; i < rule; i++)
-		for (size_t j = 0; j < config->clients[i].address_count; j++)
-			if (covers(&config->clients[i].addresses[j], prefix))
+		for (size_t j = 0; j < config->clients[i].addresses.count; j++)
+			if (covers(&config->clients[i].addresses.networks[j], prefix))
 				return true;
 	return false;
 }
@@ -305,8 +305,8 @@ static void check_client_order(struct lint *l, size_t rule)
 {
 	const struct client_config *client = &l->config->clients[rule];
 
-	for (size_t i = 0; i < client->address_count; i++)
-		if (!is_covered(l->config, rule, &client->addresses[i]))
+	for (size_t i = 0; i < client->addresses.count; i++)
+		if (!is_covered(l->config, rule, &client->addresses.networks[i]))
 			return;
 	warn(l, client->place,
 	     "this rule of clients is never reached: those before it take all that it would");
@@ -315,8 +315,8 @@ static void check_client_order(struct lint *l, size_t rule)
 /* What lenient clients pass on can hide a second message in a first one, so not everybody may be lenient. */
 static bool check_lenient_client(struct lint *l, const struct client_config *client)
 {
-	for (size_t i = 0; i < client->address_count; i++)
-		if (client->addresses[i].bits == 0)
+	for (size_t i = 0; i < client->addresses.count; i++)
+		if (client->addresses.networks[i].bits == 0)
 			return fail_at(l, client->place,
 				       "bare_newline: \"lenient\" may not hold for all addresses there are");
 	warn(l, client->place,

@@ -45,12 +45,12 @@ enum option_type {
 	OPTION_TEXT,         /* const char *: printable, not empty */
 	OPTION_DELIMITERS,   /* const char * */
 	OPTION_MAILBOX,      /* const char * */
-	OPTION_MAILBOXES,    /* backend_config.mailboxes */
+	OPTION_MAILBOXES,    /* struct text_list */
 	OPTION_U32,          /* uint32_t */
 	OPTION_U64,          /* uint64_t */
 	OPTION_BOOL,         /* bool: true or false, or one of two words */
 	OPTION_WORD,         /* an enum or a uint32_t: one of some words */
-	OPTION_PREFIXES,     /* client_config.addresses */
+	OPTION_NETWORKS,     /* struct network_list */
 	OPTION_CERTIFICATES, /* session_config.tls_certificates */
 	OPTION_BACKEND_NAME, /* const struct backend_config * */
 	OPTION_LISTENERS,    /* the groups themselves */
@@ -100,6 +100,9 @@ const char *option_suggest(enum option_group group, const char *key);
 
 /* Some group in which this key does stand; NULL: there is none. */
 const char *option_find_elsewhere(const char *key);
+
+/* The word for a value in a list of them; NULL: there is none. */
+const char *option_word_find(const struct option_word *words, unsigned value);
 
 /* The word for a value of this row; it must be one that can stand there. */
 const char *option_word_of(const struct option *o, unsigned value);

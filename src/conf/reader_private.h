@@ -29,6 +29,23 @@ const char *reader_type_name(const config_setting_t *setting);
 /* A list or an array, and nothing else. */
 bool reader_is_list(const config_setting_t *setting);
 
+/* Both return false. "KEY: must be WANTED, not ..." and "KEY: "text" WRONG". */
+bool reader_fail_type(struct reader *r, const struct option *o, const config_setting_t *s, const char *wanted);
+bool reader_fail_value(struct reader *r, const struct option *o, const config_setting_t *s, const char *text,
+		       const char *wrong);
+
+/* The string that stands there, as it is; NULL: it is none, or one of several lines; reported. */
+const char *reader_string(struct reader *r, const struct option *o, const config_setting_t *s);
+
+/* The same checked as the row's type wants it, into a const char *. */
+bool reader_kept_string(struct reader *r, const struct option *o, const config_setting_t *s, void *field);
+
+/* Values that are lists. */
+bool reader_domains(struct reader *r, const struct option *o, const config_setting_t *s, void *field);
+bool reader_texts(struct reader *r, const struct option *o, const config_setting_t *s, void *field);
+bool reader_networks(struct reader *r, const struct option *o, const config_setting_t *s, void *field);
+bool reader_certificates(struct reader *r, const struct option *o, const config_setting_t *s, void *field);
+
 /* Store the value of a key into its field. The types of groups are not for this. */
 bool reader_value(struct reader *r, const struct option *o, const config_setting_t *setting, void *field);
 

@@ -6,12 +6,8 @@
 
 #include <inttypes.h>
 
-/*
- * How much of a value is repeated in a message; how many domains there may be,
- * which are compared pair by pair; how many addresses a rule for clients may have, and
- * how many certificates a listener.
- */
-enum { SHOWN_MAX = 120, DOMAINS_MAX = 10000, PREFIXES_MAX = 1000, CERTIFICATES_MAX = 1000 };
+/* How much of a value is repeated in a message. */
+enum { SHOWN_MAX = 120 };
 
 /* A message is one line. */
 static struct span shown(const char *text)
@@ -21,12 +17,12 @@ static struct span shown(const char *text)
 	return span_head(line, span_find(span_head(line, SHOWN_MAX), '\n'));
 }
 
-static bool fail_type(struct reader *r, const struct option *o, const config_setting_t *s, const char *wanted)
+bool reader_fail_type(struct reader *r, const struct option *o, const config_setting_t *s, const char *wanted)
 {
 	return reader_fail(r, s, "%s: must be %s, not %s", o->key, wanted, reader_type_name(s));
 }
 
-static bool fail_value(struct reader *r, const struct option *o, const config_setting_t *s, const char *text,
+bool reader_fail_value(struct reader *r, const struct option *o, const config_setting_t *s, const char *text,
 		       const char *wrong)
 {
 	struct span head = shown(text);
@@ -35,12 +31,12 @@ static bool fail_value(struct reader *r, const struct option *o, const config_se
 }
 
 /* NULL: it is no string, or one of several lines where one is wanted; reported. */
-static const char *string_of(struct reader *r, const struct option *o, const config_setting_t *s)
+const char *reader_string(struct reader *r, const struct option *o, const config_setting_t *s)
 {
 	const char *text;
 
 	if (config_setting_type(s) != CONFIG_TYPE_STRING) {
-		fail_type(r, o, s, "a string in quotes");
+		reader_fail_type(r, o, s, "a string in quotes");
 		return NULL;
 	}
 	text = config_setting_get_string(s);
@@ -120,13 +116,13 @@ static const char *ascii_form(struct reader *r, const struct option *o, const co
 	case IDN_INVALID:
 		break;
 	}
-	fail_value(r, o, s, text, "holds no valid international domain name");
+	reader_fail_value(r, o, s, text, "holds no valid international domain name");
 	return NULL;
 }
 
-static bool read_string(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+bool reader_kept_string(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
 {
-	const char *text = string_of(r, o, s), *wrong;
+	const char *text = reader_string(r, o, s), *wrong;
 	char *copy;
 
 	if (text)
@@ -135,62 +131,16 @@ static bool read_string(struct reader *r, const struct option *o, const config_s
 		return false;
 	wrong = string_rules[o->type].check(span_str(text));
 	if (wrong)
-		return fail_value(r, o, s, text, wrong);
+		return reader_fail_value(r, o, s, text, wrong);
 	copy = keep(r, text, string_rules[o->type].is_lower);
 	*(const char **)field = copy;
 	return copy != NULL;
 }
 
-static bool read_domains(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
-{
-	int count = config_setting_length(s);
-	const char **domains;
-	struct config_place *places;
-
-	if (!reader_is_list(s))
-		return fail_type(r, o, s, "a list such as ( \"example.org\" )");
-	if (count > DOMAINS_MAX)
-		return reader_fail(r, s, "%s: more than %d", o->key, DOMAINS_MAX);
-	domains = arena_alloc(&r->config->arena, ((size_t)count + 1) * sizeof(*domains));
-	places = arena_alloc(&r->config->arena, ((size_t)count + 1) * sizeof(*places));
-	if (!domains || !places)
-		return reader_fail_memory(r);
-	for (int i = 0; i < count; i++) {
-		const config_setting_t *element = config_setting_get_elem(s, (unsigned)i);
-
-		if (!read_string(r, o, element, &domains[i]))
-			return false;
-		places[i] = reader_place(r, element);
-	}
-	*(const char *const **)field = domains;
-	r->config->domain_places = places;
-	r->config->domain_count = (size_t)count;
-	return true;
-}
-
-static bool read_mailboxes(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
-{
-	struct backend_config *backend = (void *)((char *)field - offsetof(struct backend_config, mailboxes));
-	int count = config_setting_length(s);
-	const char **mailboxes;
-
-	if (!reader_is_list(s))
-		return fail_type(r, o, s, "a list such as ( \"anna\", \"ben@example.org\" )");
-	mailboxes = arena_alloc(&r->config->arena, ((size_t)count + 1) * sizeof(*mailboxes));
-	if (!mailboxes)
-		return reader_fail_memory(r);
-	for (int i = 0; i < count; i++)
-		if (!read_string(r, o, config_setting_get_elem(s, (unsigned)i), &mailboxes[i]))
-			return false;
-	backend->mailboxes = mailboxes;
-	backend->mailbox_count = (size_t)count;
-	return true;
-}
-
 static bool read_socket(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
 {
 	struct listener_config *listener = (void *)((char *)field - offsetof(struct listener_config, listen));
-	const char *text = string_of(r, o, s);
+	const char *text = reader_string(r, o, s);
 	struct err err;
 
 	if (!text)
@@ -199,76 +149,6 @@ static bool read_socket(struct reader *r, const struct option *o, const config_s
 		return reader_fail(r, s, "%s: %s", o->key, err.text);
 	listener->listen = keep(r, text, false);
 	return listener->listen != NULL;
-}
-
-static bool read_prefix(struct reader *r, const struct option *o, const config_setting_t *s,
-			struct addr_prefix *prefix)
-{
-	const char *text = string_of(r, o, s);
-	struct err err;
-
-	if (!text)
-		return false;
-	return addr_parse_prefix(prefix, span_str(text), &err) ||
-	       reader_fail(r, s, "%s: %s", o->key, err.text);
-}
-
-/* A list, or one alone. */
-static bool read_prefixes(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
-{
-	struct client_config *client = (void *)((char *)field - offsetof(struct client_config, addresses));
-	int count = reader_is_list(s) ? config_setting_length(s) : 1;
-	struct addr_prefix *prefixes;
-
-	if (count == 0)
-		return reader_fail(r, s, "%s: there must be at least one", o->key);
-	if (count > PREFIXES_MAX)
-		return reader_fail(r, s, "%s: more than %d", o->key, PREFIXES_MAX);
-	prefixes = arena_alloc(&r->config->arena, (size_t)count * sizeof(*prefixes));
-	if (!prefixes)
-		return reader_fail_memory(r);
-	for (int i = 0; i < count; i++) {
-		if (!read_prefix(r, o, reader_is_list(s) ? config_setting_get_elem(s, (unsigned)i) : s,
-				 &prefixes[i]))
-			return false;
-	}
-	client->addresses = prefixes;
-	client->address_count = (size_t)count;
-	return true;
-}
-
-static bool read_certificate(struct reader *r, const config_setting_t *s, struct tls_pair_config *pair)
-{
-	struct config_place *places = arena_alloc(&r->config->arena, option_table_len * sizeof(*places));
-
-	if (!places)
-		return reader_fail_memory(r);
-	pair->place = reader_place(r, s);
-	return reader_group(r, s, OPTION_GROUP_CERTIFICATES, OPTION_CERTIFICATE, "certificate", pair, places);
-}
-
-enum { CERTIFICATES_OFFSET = offsetof(struct session_config, tls_certificates) };
-
-static bool read_certificates(struct reader *r, const struct option *o, const config_setting_t *s,
-			      void *field)
-{
-	struct session_config *session = (void *)((char *)field - CERTIFICATES_OFFSET);
-	int count = config_setting_length(s);
-	struct tls_pair_config *pairs;
-
-	if (!reader_is_list(s))
-		return fail_type(r, o, s, "a list such as ( { certfile = \"...\"; } )");
-	if (count > CERTIFICATES_MAX)
-		return reader_fail(r, s, "%s: more than %d", o->key, CERTIFICATES_MAX);
-	pairs = arena_alloc(&r->config->arena, ((size_t)count + 1) * sizeof(*pairs));
-	if (!pairs)
-		return reader_fail_memory(r);
-	for (int i = 0; i < count; i++)
-		if (!read_certificate(r, config_setting_get_elem(s, (unsigned)i), &pairs[i]))
-			return false;
-	session->tls_certificates = pairs;
-	session->tls_certificate_count = (size_t)count;
-	return true;
 }
 
 static void store_number(const struct option *o, uint64_t value, void *field)
@@ -298,7 +178,7 @@ static bool read_number(struct reader *r, const struct option *o, const config_s
 	uint64_t value;
 
 	if (config_setting_type(s) == CONFIG_TYPE_STRING) {
-		const char *text = string_of(r, o, s);
+		const char *text = reader_string(r, o, s);
 
 		if (!text)
 			return false;
@@ -317,7 +197,7 @@ static bool read_number(struct reader *r, const struct option *o, const config_s
 		snprintf(written, sizeof(written), "%lld", number);
 		value = number < 0 ? UINT64_MAX : (uint64_t)number;
 	} else {
-		return fail_type(r, o, s, "a whole number, or a string with a unit");
+		return reader_fail_type(r, o, s, "a whole number, or a string with a unit");
 	}
 	if ((value < o->min || value > o->max) && !(value == 0 && o->zero_means))
 		return fail_range(r, o, s, written);
@@ -361,7 +241,7 @@ static bool fail_word(struct reader *r, const struct option *o, const config_set
 /* NULL: none of the row's words; reported. */
 static const struct option_word *word_of(struct reader *r, const struct option *o, const config_setting_t *s)
 {
-	const char *text = string_of(r, o, s), *best = NULL;
+	const char *text = reader_string(r, o, s), *best = NULL;
 	const struct option_word *word = text ? find_word(o->words, text, &best) : NULL;
 
 	if (text && !word)
@@ -386,7 +266,7 @@ static bool read_bool(struct reader *r, const struct option *o, const config_set
 	if (o->words && !word)
 		return false;
 	if (!o->words && config_setting_type(s) != CONFIG_TYPE_BOOL)
-		return fail_type(r, o, s, "true or false, without quotes");
+		return reader_fail_type(r, o, s, "true or false, without quotes");
 	*(bool *)field = word ? word->value != 0 : config_setting_get_bool(s) != 0;
 	return true;
 }
@@ -395,7 +275,7 @@ static bool read_backend_name(struct reader *r, const struct option *o, const co
 			      void *field)
 {
 	const struct config *config = r->config;
-	const char *text = string_of(r, o, s);
+	const char *text = reader_string(r, o, s);
 	struct suggest suggest;
 
 	if (!text)
@@ -418,26 +298,26 @@ typedef bool (*read_fn)(struct reader *r, const struct option *o, const config_s
 bool reader_value(struct reader *r, const struct option *o, const config_setting_t *setting, void *field)
 {
 	static const read_fn readers[OPTION_TYPES] = {
-		[OPTION_GREETING] = read_string,
-		[OPTION_TAG] = read_string,
-		[OPTION_HOSTNAME] = read_string,
-		[OPTION_DOMAIN] = read_string,
-		[OPTION_DOMAINS] = read_domains,
-		[OPTION_ADDRESS] = read_string,
+		[OPTION_GREETING] = reader_kept_string,
+		[OPTION_TAG] = reader_kept_string,
+		[OPTION_HOSTNAME] = reader_kept_string,
+		[OPTION_DOMAIN] = reader_kept_string,
+		[OPTION_DOMAINS] = reader_domains,
+		[OPTION_ADDRESS] = reader_kept_string,
 		[OPTION_SOCKET] = read_socket,
-		[OPTION_PATTERN] = read_string,
-		[OPTION_TEXT] = read_string,
-		[OPTION_PATH] = read_string,
-		[OPTION_PRIORITY] = read_string,
-		[OPTION_DELIMITERS] = read_string,
-		[OPTION_MAILBOX] = read_string,
-		[OPTION_MAILBOXES] = read_mailboxes,
+		[OPTION_PATTERN] = reader_kept_string,
+		[OPTION_TEXT] = reader_kept_string,
+		[OPTION_PATH] = reader_kept_string,
+		[OPTION_PRIORITY] = reader_kept_string,
+		[OPTION_DELIMITERS] = reader_kept_string,
+		[OPTION_MAILBOX] = reader_kept_string,
+		[OPTION_MAILBOXES] = reader_texts,
 		[OPTION_U32] = read_number,
 		[OPTION_U64] = read_number,
 		[OPTION_BOOL] = read_bool,
 		[OPTION_WORD] = read_word,
-		[OPTION_PREFIXES] = read_prefixes,
-		[OPTION_CERTIFICATES] = read_certificates,
+		[OPTION_NETWORKS] = reader_networks,
+		[OPTION_CERTIFICATES] = reader_certificates,
 		[OPTION_BACKEND_NAME] = read_backend_name,
 	};
 

@@ -21,8 +21,8 @@ static struct backend *new_backend(struct server *server, const struct config *c
 		.detail_folders = b->detail_folders,
 		.catch_all = b->catch_all,
 		.creates = b->create,
-		.mailboxes = b->mailboxes,
-		.mailbox_count = b->mailbox_count,
+		.mailboxes = b->mailboxes.texts,
+		.mailbox_count = b->mailboxes.count,
 		.quota_octets = b->quota,
 		.quota_messages = b->quota_messages,
 		.is_quota_permanent = b->is_quota_permanent,
@@ -217,8 +217,8 @@ const struct smtp_session_options *setup_options_for(const struct setup *setup,
 	const struct config *config = setup->config;
 
 	for (size_t i = 0; i < config->client_count; i++)
-		for (size_t j = 0; j < config->clients[i].address_count; j++)
-			if (addr_in_prefix(client, &config->clients[i].addresses[j]))
+		for (size_t j = 0; j < config->clients[i].addresses.count; j++)
+			if (addr_in_prefix(client, &config->clients[i].addresses.networks[j]))
 				return &l->rule_options[i];
 	return &l->options;
 }

@@ -449,10 +449,10 @@ START_TEST(rules_for_clients_arrive_in_their_order)
 	const struct client_config *c = config->clients;
 
 	ck_assert_uint_eq(config->client_count, 3);
-	ck_assert(c[0].address_count == 1 && c[1].address_count == 2 && c[2].address_count == 1);
-	ck_assert(c[0].addresses[0].family == ADDR_IPV4 && c[0].addresses[0].bits == 32);
-	ck_assert(c[1].addresses[0].family == ADDR_IPV6 && c[1].addresses[0].bits == 32);
-	ck_assert(c[1].addresses[1].family == ADDR_IPV4 && c[1].addresses[1].bits == 24);
+	ck_assert(c[0].addresses.count == 1 && c[1].addresses.count == 2 && c[2].addresses.count == 1);
+	ck_assert(c[0].addresses.networks[0].family == ADDR_IPV4 && c[0].addresses.networks[0].bits == 32);
+	ck_assert(c[1].addresses.networks[0].family == ADDR_IPV6 && c[1].addresses.networks[0].bits == 32);
+	ck_assert(c[1].addresses.networks[1].family == ADDR_IPV4 && c[1].addresses.networks[1].bits == 24);
 	ck_assert(c[0].has_bare_newline && c[1].has_bare_newline && !c[2].has_bare_newline);
 	ck_assert_int_eq(c[0].bare_newline, CONFIG_BARE_NEWLINE_REJECT);
 	ck_assert_int_eq(c[1].bare_newline, CONFIG_BARE_NEWLINE_LENIENT);
