@@ -137,7 +137,7 @@ struct backend {
 	bool takes_requiretls;
 	bool answers_each;      /* tells the outcome for each recipient, so that PRDR can be had */
 	bool streams;           /* the content is to be streamed */
-	struct backend *fallback; /* borrowed; asked instead when this one is down; NULL: none */
+	struct backend *fallback; /* borrowed; asked instead when this one is down, and its own is not then; NULL: none */
 	/* How long its answers may take, in ms; 0: the usual (60 s and 300 s). */
 	uint64_t check_deadline_ms, commit_deadline_ms;
 };

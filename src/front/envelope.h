@@ -26,18 +26,20 @@ struct envelope {
 	struct envelope_recipient *first, *last;
 	size_t recipient_count;
 	struct backend_transaction *transaction; /* owned; NULL until there was a recipient to ask for */
+	struct backend *routed; /* whom the route names; the transaction may be with its fallback. Borrowed. */
 	uint64_t begun_ms;
 	struct spool_room room;   /* asked at MAIL: would the content find room? */
-	struct op spool_op;       /* the content's way to disk is waited for */
+	struct op spool_op;       /* the content's way to disk, or to the backend, is waited for */
 
 	/* The recipient that is being checked, and where it would go. */
 	struct smtp_address candidate;
 	bool is_postmaster_tried;
 	struct backend_check check;
 
+	bool is_streamed;   /* the content goes on to the backend while it arrives */
 	bool has_lone_cr;   /* in the content; known when it is whole */
-	bool is_spool_lost; /* the content could not be kept; spool_reason tells why */
-	char spool_reason[SPOOL_REASON_SIZE];
+	const struct smtp_reply *content_refusal; /* the content could not be kept; content_reason tells why. NULL: all is well */
+	char content_reason[SPOOL_REASON_SIZE];
 	struct backend_delivery delivery;
 };
 

@@ -64,8 +64,9 @@ struct route_offers route_offers_of(const struct config *config, struct backend 
 		if (!is_for_listener(r, listener))
 			continue;
 		has_route = true;
-		for (; b; b = b->fallback)
-			restrict_offers(&offers, b);
+		restrict_offers(&offers, b);
+		if (b->fallback)
+			restrict_offers(&offers, b->fallback);
 	}
 	return has_route ? offers : (struct route_offers){ 0 };
 }

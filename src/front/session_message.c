@@ -11,11 +11,16 @@
 
 static void spool_is_whole(struct session_shell *sh);
 
-void session_step_lose_content(struct envelope *e, const char *reason)
+void session_step_lose_content(struct envelope *e, enum smtp_reply_name reply, const char *reason)
 {
-	e->is_spool_lost = true;
-	snprintf(e->spool_reason, sizeof(e->spool_reason), "%s", reason);
+	e->content_refusal = smtp_reply(reply);
+	snprintf(e->content_reason, sizeof(e->content_reason), "%s", reason);
 	spool_fini(&e->spool);
+	/* A next hop that has half of it must not take it for all. */
+	if (e->is_streamed) {
+		op_cancel(&e->spool_op);
+		backend_transaction_free(&e->transaction);
+	}
 }
 
 void session_step_content_rests(struct session_shell *sh)
@@ -41,28 +46,38 @@ static bool wait_for_spool(struct session_shell *sh)
 	return spool_wait_start(&e->spool, &e->spool_op);
 }
 
-bool session_step_body(struct session_shell *sh, struct span content)
+static bool spool_content(struct session_shell *sh, struct span content)
 {
 	struct envelope *e = sh->envelope;
 
-	if (e->is_spool_lost)
-		return true;
 	switch (spool_append(&e->spool, content)) {
 	case SPOOL_OK:
 		break;
 	case SPOOL_BUSY:
 		return !wait_for_spool(sh);
 	case SPOOL_FULL:
-		session_step_lose_content(e, "spool_memory is used up");
+		session_step_lose_content(e, SMTP_REPLY_NO_STORAGE, "spool_memory is used up");
 		break;
 	case SPOOL_NO_MEMORY:
-		session_step_lose_content(e, "out of memory");
+		session_step_lose_content(e, SMTP_REPLY_NO_STORAGE, "out of memory");
 		break;
 	case SPOOL_FAILED:
-		session_step_lose_content(e, e->spool.reason);
+		session_step_lose_content(e, SMTP_REPLY_NO_STORAGE, e->spool.reason);
 		break;
 	}
 	return true;
+}
+
+bool session_step_body(struct session_shell *sh, struct span content)
+{
+	struct envelope *e = sh->envelope;
+
+	if (e->content_refusal)
+		return true;
+	if (!e->is_streamed)
+		return spool_content(sh, content);
+	e->spool_op = (struct op){ .done = spool_rested, .owner = sh };
+	return !backend_stream(e->transaction, content, &e->spool_op);
 }
 
 static void log_accepted(struct session_shell *sh, const char *message_id)
@@ -88,6 +103,60 @@ static void log_accepted(struct session_shell *sh, const char *message_id)
 	log_end();
 }
 
+/* Which of the recipients' outcomes did not agree. */
+static void log_outcomes(const struct session_shell *sh)
+{
+	const struct envelope *e = sh->envelope;
+	const struct envelope_recipient *r = e->first;
+
+	for (size_t i = 0; e->delivery.each && r; i++, r = r->next) {
+		const struct backend_answer *answer = &e->delivery.each[i];
+		struct buf text = { 0 };
+
+		log_begin(LOG_LEVEL_INFO, sh->id, "outcome");
+		log_str("message", e->mail.message_id);
+		if (smtp_address_write(&text, &r->address))
+			log_span("recipient", buf_span(&text));
+		buf_fini(&text);
+		log_u64("code", smtp_reply_is_error(&answer->reply) ? answer->reply.code : 250);
+		if (smtp_reply_is_error(&answer->reply))
+			log_str("reply", answer->reply.text);
+		log_end();
+	}
+}
+
+/*
+ * One reply for recipients that fared differently: with some served, the client is asked to send again, which
+ * makes duplicates but loses nothing and blames nobody wrongly; with none, as bad as the least bad.
+ */
+static void sum_up(struct backend_delivery *delivery, size_t count)
+{
+	const struct backend_answer *refusal = NULL;
+	bool is_any_served = false;
+
+	for (size_t i = 0; delivery->each && i < count; i++) {
+		const struct backend_answer *answer = &delivery->each[i];
+
+		if (!smtp_reply_is_error(&answer->reply))
+			is_any_served = true;
+		else if (!refusal || !smtp_reply_is_permanent(&answer->reply))
+			refusal = answer;
+	}
+	if (refusal && is_any_served)
+		backend_answer_no(&delivery->answer, SMTP_REPLY_MIXED_OUTCOME, "some recipients were served");
+	else if (refusal)
+		backend_answer_copy(&delivery->answer, refusal);
+}
+
+/* The envelope, in which the answer is, goes before the verdict is given. */
+static void copy_refusal(struct step_verdict *v, const struct smtp_reply *reply)
+{
+	snprintf(v->text, sizeof(v->text), "%s", reply->text);
+	snprintf(v->status, sizeof(v->status), "%s", reply->status ? reply->status : "");
+	v->own = (struct smtp_reply){ reply->code, reply->status ? v->status : NULL, v->text, reply->reason };
+	v->reply = &v->own;
+}
+
 /* The delivery is over: the verdict of the message. */
 static const struct smtp_reply *take_delivery_answer(struct session_shell *sh, struct step_verdict *v)
 {
@@ -96,9 +165,10 @@ static const struct smtp_reply *take_delivery_answer(struct session_shell *sh, s
 
 	session_shell_message_id(sh, id);
 	sh->messages++;
+	log_outcomes(sh);
+	sum_up(&e->delivery, e->recipient_count);
 	if (smtp_reply_is_error(&e->delivery.answer.reply)) {
-		v->own = e->delivery.answer.reply;
-		v->reply = &v->own;
+		copy_refusal(v, &e->delivery.answer.reply);
 		session_shell_log_refusal(sh, v->reply, "message", SPAN_LITERAL(""), e->delivery.answer.detail);
 		return v->reply;
 	}
@@ -137,30 +207,80 @@ static bool write_trace(struct session_shell *sh, struct buf *out)
 	return trace_write_received(out, &facts);
 }
 
+static struct backend_message message_of(struct envelope *e)
+{
+	return (struct backend_message){
+		.mail = &e->mail,
+		.recipients = envelope_recipients(e),
+		.recipient_count = e->recipient_count,
+		.has_lone_cr = e->has_lone_cr,
+		.spool = e->is_streamed ? NULL : &e->spool,
+	};
+}
+
 /* False: the answer is there already. */
 static bool start_delivery(struct session_shell *sh)
 {
 	struct envelope *e = sh->envelope;
 	struct buf trace = { 0 };
-	struct backend_message m = {
-		.mail = &e->mail,
-		.recipients = envelope_recipients(e),
-		.recipient_count = e->recipient_count,
-		.has_lone_cr = e->has_lone_cr,
-		.spool = &e->spool,
-	};
+	struct backend_message m = message_of(e);
 	bool is_running = false;
 
 	e->delivery.op = (struct op){ .done = delivery_done, .owner = sh };
-	if (m.recipients && write_trace(sh, &trace)) {
+	if (m.recipients && (e->is_streamed || write_trace(sh, &trace))) {
 		m.trace = buf_span(&trace);
 		is_running = backend_deliver_start(e->transaction, &e->delivery, &m);
 	} else {
-		e->delivery.answer.reply = *smtp_reply(SMTP_REPLY_NO_MEMORY);
+		backend_answer_no(&e->delivery.answer, SMTP_REPLY_NO_MEMORY, "out of memory");
 	}
 	buf_fini(&trace);
 	return is_running;
 }
+
+/* ---- DATA ---- */
+
+/* NULL: the content may come. */
+static const struct smtp_reply *take_stream_answer(struct session_shell *sh)
+{
+	struct backend_answer *answer = &sh->envelope->check.answer;
+
+	if (!smtp_reply_is_error(&answer->reply))
+		return NULL;
+	session_shell_log_refusal(sh, &answer->reply, "data", SPAN_LITERAL(""), answer->detail);
+	return &answer->reply;
+}
+
+static void stream_begun(struct op *op)
+{
+	struct session_shell *sh = op->owner;
+
+	session_shell_decided(sh, take_stream_answer(sh));
+}
+
+/* A backend that takes the content while it arrives says whether it may come. */
+void session_step_data(struct session_shell *sh, struct step_verdict *v)
+{
+	struct envelope *e = sh->envelope;
+	struct buf trace = { 0 };
+	struct backend_message m;
+
+	e->is_streamed = envelope_backend(e)->streams;
+	if (!e->is_streamed)
+		return;
+	m = message_of(e);
+	if (m.recipients && write_trace(sh, &trace)) {
+		m.trace = buf_span(&trace);
+		e->check.op = (struct op){ .done = stream_begun, .owner = sh };
+		v->is_pending = backend_stream_start(e->transaction, &e->check, &m);
+	} else {
+		backend_answer_no(&e->check.answer, SMTP_REPLY_NO_MEMORY, "out of memory");
+	}
+	buf_fini(&trace);
+	if (!v->is_pending)
+		v->reply = take_stream_answer(sh);
+}
+
+/* ---- the end of data ---- */
 
 static void log_bare_dot(struct session_shell *sh)
 {
@@ -175,11 +295,11 @@ static void conclude_message(struct session_shell *sh, struct step_verdict *v)
 {
 	struct envelope *e = sh->envelope;
 
-	if (e->spool.is_failed)
-		session_step_lose_content(e, e->spool.reason);
-	if (e->is_spool_lost) {
+	if (e->spool.is_failed && !e->content_refusal)
+		session_step_lose_content(e, SMTP_REPLY_NO_STORAGE, e->spool.reason);
+	if (e->content_refusal) {
 		sh->messages++;
-		session_step_refuse(sh, v, smtp_reply(SMTP_REPLY_NO_STORAGE), "message", e->spool_reason);
+		session_step_refuse(sh, v, e->content_refusal, "message", e->content_reason);
 	} else if (start_delivery(sh)) {
 		v->is_pending = true;
 		sh->is_committing = true;
@@ -204,7 +324,7 @@ void session_step_message(struct session_shell *sh, const struct smtp_event *eve
 	sh->envelope->has_lone_cr = event->u.message.has_lone_cr;
 	if (event->u.message.has_bare_dot)
 		log_bare_dot(sh);
-	v->is_pending = wait_for_spool(sh);
+	v->is_pending = !sh->envelope->is_streamed && wait_for_spool(sh);
 	if (!v->is_pending)
 		conclude_message(sh, v);
 }

@@ -7,7 +7,14 @@
 static void check_done(struct op *op);
 
 /* NULL: accepted, or pending. */
-static const struct smtp_reply *take_check_answer(struct session_shell *sh, const char **detail);
+static const struct smtp_reply *take_check_answer(struct session_shell *sh, bool *is_pending, const char **detail);
+
+static const struct smtp_reply *change_transaction(struct envelope *e, struct backend *backend)
+{
+	backend_transaction_free(&e->transaction);
+	e->transaction = backend_transaction_new(backend, &e->mail);
+	return e->transaction ? NULL : smtp_reply(SMTP_REPLY_NO_MEMORY);
+}
 
 /*
  * One message goes to one backend, so that its outcome is one. Until a recipient was accepted it may still
@@ -17,13 +24,12 @@ static const struct smtp_reply *open_transaction(struct envelope *e, struct back
 {
 	if (!backend)
 		return smtp_reply(SMTP_REPLY_MISCONFIGURED);
-	if (envelope_backend(e) == backend)
+	if (e->transaction && e->routed == backend)
 		return NULL;
 	if (e->recipient_count)
 		return smtp_reply(SMTP_REPLY_OTHER_DESTINATION);
-	backend_transaction_free(&e->transaction);
-	e->transaction = backend_transaction_new(backend, &e->mail);
-	return e->transaction ? NULL : smtp_reply(SMTP_REPLY_NO_MEMORY);
+	e->routed = backend;
+	return change_transaction(e, backend);
 }
 
 static struct backend *find_backend(const struct session_shell *sh, struct span recipient_domain)
@@ -40,11 +46,15 @@ static struct backend *find_backend(const struct session_shell *sh, struct span 
 	return setup_route(sh->setup, &facts);
 }
 
-static bool start_check(struct envelope *e)
+/* NULL with *is_pending: it will answer later. */
+static const struct smtp_reply *start_check(struct session_shell *sh, bool *is_pending, const char **detail)
 {
+	struct envelope *e = sh->envelope;
 	const struct backend_recipient recipient = { .address = &e->candidate };
 
-	return backend_check_start(e->transaction, &e->check, &e->mail, &recipient);
+	e->check.op = (struct op){ .done = check_done, .owner = sh };
+	*is_pending = backend_check_start(e->transaction, &e->check, &e->mail, &recipient);
+	return *is_pending ? NULL : take_check_answer(sh, is_pending, detail);
 }
 
 /* Ask the backend for the candidate. NULL with *is_pending: it will answer later. */
@@ -56,11 +66,7 @@ static const struct smtp_reply *check_candidate(struct session_shell *sh, bool *
 
 	if (!reply)
 		reply = open_transaction(e, find_backend(sh, idn_domain_span(&domain)));
-	if (reply)
-		return reply;
-	e->check.op = (struct op){ .done = check_done, .owner = sh };
-	*is_pending = start_check(e);
-	return *is_pending ? NULL : take_check_answer(sh, detail);
+	return reply ? reply : start_check(sh, is_pending, detail);
 }
 
 /* postmaster at our domains goes to the configured address where there is no such mailbox. */
@@ -78,10 +84,33 @@ static bool turns_to_postmaster(struct session_shell *sh)
 	return true;
 }
 
-static const struct smtp_reply *take_check_answer(struct session_shell *sh, const char **detail)
+static void log_fallback(const struct session_shell *sh, const struct backend *from)
+{
+	log_begin(LOG_LEVEL_WARNING, sh->id, "fallback");
+	log_str("backend", from->name);
+	log_str("fallback", from->fallback->name);
+	log_str("detail", sh->envelope->check.answer.detail);
+	log_end();
+}
+
+/* Nobody is there, and no recipient of the message was promised to anybody yet: ask the fallback. */
+static const struct smtp_reply *ask_fallback(struct session_shell *sh, bool *is_pending, const char **detail)
+{
+	struct envelope *e = sh->envelope;
+	const struct smtp_reply *reply;
+
+	log_fallback(sh, envelope_backend(e));
+	reply = change_transaction(e, envelope_backend(e)->fallback);
+	return reply ? reply : start_check(sh, is_pending, detail);
+}
+
+static const struct smtp_reply *take_check_answer(struct session_shell *sh, bool *is_pending, const char **detail)
 {
 	struct envelope *e = sh->envelope;
 
+	if (e->check.answer.is_down && e->recipient_count == 0 && envelope_backend(e) == e->routed &&
+	    e->routed->fallback)
+		return ask_fallback(sh, is_pending, detail);
 	*detail = e->check.answer.detail;
 	if (smtp_reply_is_error(&e->check.answer.reply)) {
 		/* Postmaster is never refused where `postmaster` names an address: this is our own trouble. */
@@ -108,7 +137,7 @@ static void check_done(struct op *op)
 	struct session_shell *sh = op->owner;
 	const char *detail = NULL;
 	bool is_pending = false;
-	const struct smtp_reply *reply = take_check_answer(sh, &detail);
+	const struct smtp_reply *reply = take_check_answer(sh, &is_pending, &detail);
 
 	if (reply && smtp_reply_is_permanent(reply) && turns_to_postmaster(sh))
 		reply = check_candidate(sh, &is_pending, &detail);

@@ -11,9 +11,6 @@ enum {
 	EVENTS_PER_TURN = 256,
 	/* Bytes read at once while commands are expected; a body may fill the loop's scratch. */
 	COMMAND_READ_MAX = 4096,
-	/* How long a backend may take to check a recipient, and to commit a message. */
-	CHECK_DEADLINE_MS = 60 * 1000,
-	COMMIT_DEADLINE_MS = 300 * 1000,
 	/* The data rate is judged over so long, or over `timeout` where that is shorter. */
 	RATE_PERIOD_MS = 60 * 1000,
 	/* How long a peer may take to read the last replies. */
@@ -286,6 +283,20 @@ static enum turn begin_starttls(struct session_shell *sh, bool has_unread)
 	return sh->is_blocked ? TURN_WAITS : start_handshake(sh);
 }
 
+/* Much input is expected while content comes, and little otherwise. */
+static void give_verdict(struct session_shell *sh, const struct smtp_reply *reply)
+{
+	enum smtp_event_type type = smtp_session_waiting(sh->smtp);
+
+	smtp_session_verdict(sh->smtp, reply);
+	if (type == SMTP_EVENT_DATA && smtp_session_in_body(sh->smtp)) {
+		conn_set_read_max(sh->conn, LOOP_SCRATCH_SIZE);
+		start_rate(sh);
+	} else if (type == SMTP_EVENT_MESSAGE) {
+		conn_set_read_max(sh->conn, COMMAND_READ_MAX);
+	}
+}
+
 static enum turn decide(struct session_shell *sh, const struct smtp_event *event)
 {
 	struct step_verdict verdict;
@@ -295,14 +306,9 @@ static enum turn decide(struct session_shell *sh, const struct smtp_event *event
 	session_step_decide(sh, event, &verdict);
 	if (verdict.is_pending)
 		return wait_for_op(sh);
-	smtp_session_verdict(sh->smtp, verdict.reply);
+	give_verdict(sh, verdict.reply);
 	if (event->type == SMTP_EVENT_HELO && !verdict.reply)
 		settle(sh);
-	if (event->type == SMTP_EVENT_DATA) {
-		conn_set_read_max(sh->conn, LOOP_SCRATCH_SIZE);
-		start_rate(sh);
-	} else if (event->type == SMTP_EVENT_MESSAGE)
-		conn_set_read_max(sh->conn, COMMAND_READ_MAX);
 	return TURN_GOES_ON;
 }
 
@@ -472,9 +478,7 @@ void session_shell_decided(struct session_shell *sh, const struct smtp_reply *re
 	log_if_slow(sh);
 	sh->is_deciding = sh->is_committing = false;
 	sh->active_ms = now_ms(sh);
-	if (smtp_session_waiting(sh->smtp) == SMTP_EVENT_MESSAGE)
-		conn_set_read_max(sh->conn, COMMAND_READ_MAX);
-	smtp_session_verdict(sh->smtp, reply);
+	give_verdict(sh, reply);
 	if (sh->server->is_stopping)
 		smtp_session_close(sh->smtp, smtp_reply(SMTP_REPLY_SHUTDOWN));
 	go_on(sh);
@@ -562,7 +566,7 @@ static void look_at_clocks(struct loop_timer *timer)
 			return;
 		}
 	} else if (sh->is_deciding) {
-		idle_due = sh->deciding_since_ms + (sh->is_committing ? COMMIT_DEADLINE_MS : CHECK_DEADLINE_MS);
+		idle_due = sh->deciding_since_ms + session_step_deadline_ms(sh);
 		if (now >= idle_due) {
 			session_step_expire(sh);
 			return;

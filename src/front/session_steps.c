@@ -140,11 +140,14 @@ void session_step_decide(struct session_shell *sh, const struct smtp_event *even
 	case SMTP_EVENT_RCPT:
 		session_step_rcpt(sh, event, v);
 		return;
+	case SMTP_EVENT_DATA:
+		session_step_data(sh, v);
+		return;
 	case SMTP_EVENT_MESSAGE:
 		session_step_message(sh, event, v);
 		return;
 	default:
-		return; /* CONNECT and DATA: nobody has a say yet */
+		return; /* CONNECT: nobody has a say yet */
 	}
 }
 
@@ -155,11 +158,25 @@ void session_step_reset(struct session_shell *sh)
 
 static const char disk_is_late[] = "spool_dir: the disk did not answer in time";
 
-/* The disk takes no content any more: what is on its way there is given up. */
-static void expire_spool(struct session_shell *sh)
+static const char backend_is_late[] = "the backend did not answer in time";
+
+/* The disk, or the next hop, takes no content any more: what is on its way there is given up. */
+static void expire_content(struct session_shell *sh)
 {
-	session_step_lose_content(sh->envelope, disk_is_late);
+	if (sh->envelope->is_streamed)
+		session_step_lose_content(sh->envelope, SMTP_REPLY_LOCAL_ERROR, backend_is_late);
+	else
+		session_step_lose_content(sh->envelope, SMTP_REPLY_NO_STORAGE, disk_is_late);
 	session_step_content_rests(sh);
+}
+
+uint64_t session_step_deadline_ms(const struct session_shell *sh)
+{
+	enum { CHECK_DEADLINE_MS = 60 * 1000, COMMIT_DEADLINE_MS = 300 * 1000 };
+	const struct backend *b = sh->envelope ? envelope_backend(sh->envelope) : NULL;
+	uint64_t own = !b ? 0 : sh->is_committing ? b->commit_deadline_ms : b->check_deadline_ms;
+
+	return own ? own : sh->is_committing ? COMMIT_DEADLINE_MS : CHECK_DEADLINE_MS;
 }
 
 void session_step_expire(struct session_shell *sh)
@@ -168,7 +185,7 @@ void session_step_expire(struct session_shell *sh)
 	struct envelope *e = sh->envelope;
 
 	if (op_running(&e->spool_op)) {
-		expire_spool(sh);
+		expire_content(sh);
 		return;
 	}
 	if (op_running(&e->room.op)) {
@@ -177,8 +194,8 @@ void session_step_expire(struct session_shell *sh)
 		session_shell_decided(sh, take_room_answer(sh));
 		return;
 	}
-	session_shell_log_refusal(sh, reply, sh->is_committing ? "message" : "rcpt", SPAN_LITERAL(""),
-				  "the backend did not answer in time");
+	session_shell_log_refusal(sh, reply, smtp_event_name(smtp_session_waiting(sh->smtp)), SPAN_LITERAL(""),
+				  backend_is_late);
 	if (sh->is_committing) {
 		/* It goes on and may still arrive: the client sends again, which is a duplicate but no loss. */
 		sh->messages++;

@@ -13,7 +13,7 @@ struct step_verdict {
 	bool is_pending;                /* an op was started */
 	const struct smtp_reply *reply; /* NULL: the default success */
 	struct smtp_reply own;
-	char text[128];
+	char status[BACKEND_STATUS_SIZE], text[BACKEND_TEXT_SIZE];
 };
 
 /* Decide an event that waits for a verdict. */
@@ -22,7 +22,10 @@ void session_step_decide(struct session_shell *sh, const struct smtp_event *even
 /* The next content of the message. False: it was taken, but no more before session_shell_resume(). */
 MUST_CHECK bool session_step_body(struct session_shell *sh, struct span content);
 
-/* The op that is waited for took too long: 451. */
+/* How long the op that is waited for may take, in ms. */
+uint64_t session_step_deadline_ms(const struct session_shell *sh);
+
+/* It took too long: 451. */
 void session_step_expire(struct session_shell *sh);
 
 /* The transaction is over. */

@@ -16,11 +16,12 @@ const struct smtp_reply *session_step_convert_domain(struct idn_domain *ascii, c
 						     enum smtp_reply_name invalid);
 
 /* Decide RCPT (session_rcpt.c), DATA and MESSAGE (session_message.c). */
+void session_step_data(struct session_shell *sh, struct step_verdict *v);
 void session_step_rcpt(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v);
 void session_step_message(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v);
 
-/* Give the content up; the rest is read on to the end of data, and thrown away. */
-void session_step_lose_content(struct envelope *e, const char *reason);
+/* Give the content up, with this reply at the end of data; the rest is read on to there, and thrown away. */
+void session_step_lose_content(struct envelope *e, enum smtp_reply_name reply, const char *reason);
 
 /* Go on with what waited for the disk. */
 void session_step_content_rests(struct session_shell *sh);

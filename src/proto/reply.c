@@ -46,6 +46,8 @@ static const struct smtp_reply replies[] = {
 					     "max_recipients" },
 	[SMTP_REPLY_OTHER_DESTINATION] = { 452, "4.5.3", "That recipient needs a message of its own; send it again.",
 					   "other_destination" },
+	[SMTP_REPLY_MIXED_OUTCOME] = { 451, "4.3.0", "Not all recipients could be served. Send it again.",
+				       "mixed_outcome" },
 	[SMTP_REPLY_NOT_IMPLEMENTED] = { 500, "5.5.1", "Not implemented.", "not_implemented" },
 	[SMTP_REPLY_BARE_LF] = { 500, "5.5.2", "bare LF", "bare_lf" },
 	[SMTP_REPLY_BAD_BYTE] = { 500, "5.5.2", "Control characters are not allowed in a command.", "bad_byte" },
