@@ -15,6 +15,8 @@
 enum {
 	/* Jobs waiting for the disk; beyond it new ones are answered with 451. */
 	DISK_QUEUE_MAX = 4096,
+	/* Refused content that is read in a tick of the loop: 16 MiB a second, of all sessions. */
+	DISCARD_BYTES_PER_TICK = 16 * 1024 * 1024 / (1000 / LOOP_TICK_MS),
 	/* Descriptors of the process itself. */
 	FDS_RESERVED = 64,
 	/* Where descriptors are short: which part of those for sessions is for their messages in files. */
@@ -122,6 +124,17 @@ bool server_session_unsettled(struct server *s, const struct addr *client)
 	const struct client_limits limits = limits_of(s);
 
 	return client_table_unsettle(s->clients, &prefix, &limits);
+}
+
+bool server_may_discard(struct server *s, uint64_t bytes)
+{
+	uint64_t tick = loop_now_ms(s->loop) / LOOP_TICK_MS;
+
+	if (tick != s->discard_tick)
+		s->discarded_bytes = 0;
+	s->discard_tick = tick;
+	s->discarded_bytes += bytes;
+	return s->discarded_bytes < DISCARD_BYTES_PER_TICK;
 }
 
 void server_session_gone(struct server *s, const struct addr *client, bool is_settled)

@@ -39,6 +39,8 @@ struct server {
 	uint32_t disk_threads; /* likewise */
 	uint32_t max_spool_files; /* likewise: messages in files at one time */
 	uint64_t next_session; /* for ids */
+	uint64_t discard_tick; /* of the loop's time, and how much was thrown away in it: see server_may_discard() */
+	uint64_t discarded_bytes;
 	bool is_stopping;
 	struct loop_timer stop_timer;
 };
@@ -58,5 +60,11 @@ void server_free(struct server **server);
 void server_session_settled(struct server *server, const struct addr *client);
 MUST_CHECK bool server_session_unsettled(struct server *server, const struct addr *client);
 void server_session_gone(struct server *server, const struct addr *client, bool is_settled);
+
+/*
+ * Count content that a session throws away, and tell whether more may come in this tick of the loop. What
+ * nobody will keep is read slowly, so that those who are served do not wait for it.
+ */
+bool server_may_discard(struct server *server, uint64_t bytes);
 
 #endif

@@ -110,6 +110,7 @@ static void end_session(struct session_shell *sh, const char *reason, int error,
 
 	log_disconnect(sh, reason, error);
 	loop_timer_stop(server->loop, &sh->timer);
+	loop_timer_stop(server->loop, &sh->rest_timer);
 	envelope_free(&sh->envelope);
 	if (ending == CLOSE_NOW)
 		conn_close(&sh->conn);
@@ -350,6 +351,27 @@ static enum turn handle(struct session_shell *sh, const struct smtp_event *event
 	}
 }
 
+static void go_on(struct session_shell *sh);
+static void rest(struct session_shell *sh);
+
+static void stop_resting(struct loop_timer *timer)
+{
+	struct session_shell *sh = LIST_OWNER(timer, struct session_shell, rest_timer);
+
+	if (!server_may_discard(sh->server, 0)) {
+		rest(sh);
+		return;
+	}
+	sh->is_resting = false;
+	go_on(sh);
+}
+
+static void rest(struct session_shell *sh)
+{
+	sh->is_resting = true;
+	loop_timer_start(sh->server->loop, &sh->rest_timer, LOOP_TICK_MS, stop_resting);
+}
+
 /* Run the machine for one turn; returns the input used. One write at its end. */
 static size_t run_turn(struct session_shell *sh, struct span in, enum turn *turn)
 {
@@ -368,7 +390,9 @@ static size_t run_turn(struct session_shell *sh, struct span in, enum turn *turn
 		*turn = TURN_ENDED;
 		return in.len;
 	}
-	if (*turn == TURN_GOES_ON)
+	if (smtp_session_is_discarding(sh->smtp) && !server_may_discard(sh->server, used))
+		rest(sh);
+	else if (*turn == TURN_GOES_ON)
 		conn_resume(sh->conn); /* others first */
 	else if (!sh->is_blocked && !sh->is_deciding && !sh->is_handshaking)
 		smtp_session_trim(sh->smtp);
@@ -395,7 +419,7 @@ static size_t take_input(void *owner, struct span in, bool is_eof)
 		refuse_early_talker(sh);
 		return in.len;
 	}
-	if (sh->is_blocked || sh->is_deciding)
+	if (sh->is_blocked || sh->is_deciding || sh->is_resting)
 		return 0;
 	used = run_turn(sh, in, &turn);
 	/* A command line that comes in drops is inactivity until it is whole. */

@@ -22,6 +22,7 @@ struct session_shell {
 	struct envelope *envelope; /* owned; NULL outside a transaction */
 	char *helo_name;           /* owned; NULL before HELO */
 	struct loop_timer timer;
+	struct loop_timer rest_timer; /* runs while is_resting */
 	struct loop_garbage garbage;
 	uint64_t begun_ms;
 	uint64_t active_ms;        /* when the peer last sent or read something */
@@ -40,6 +41,7 @@ struct session_shell {
 	bool is_parting_clean;     /* and nothing that it sent is thrown away */
 	bool is_deciding;          /* an op runs; the peer owes nothing */
 	bool is_committing;        /* and it must not be cut */
+	bool is_resting;           /* content that nobody will keep waits for its time */
 	bool is_greeting_late;     /* greeting_delay runs */
 	bool is_settled;           /* has said HELO, and shakes no hands */
 	bool is_tls_due;           /* 220 to STARTTLS is on its way; then the handshake */

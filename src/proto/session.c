@@ -92,6 +92,11 @@ bool smtp_session_in_body(const struct smtp_session *s)
 	return s->state == SESSION_BODY && s->waiting == SMTP_EVENT_NEED_INPUT;
 }
 
+bool smtp_session_is_discarding(const struct smtp_session *s)
+{
+	return s->state == SESSION_BODY && s->transaction.refusal;
+}
+
 /* ---- the ways out ---- */
 
 /* The one reset that every way out of a transaction passes. */

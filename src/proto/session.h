@@ -172,4 +172,7 @@ const char *smtp_session_stage(const struct smtp_session *s);
 bool smtp_session_in_transaction(const struct smtp_session *s);
 bool smtp_session_in_body(const struct smtp_session *s);
 
+/* Is it reading content that it throws away, because the message will be refused? */
+bool smtp_session_is_discarding(const struct smtp_session *s);
+
 #endif

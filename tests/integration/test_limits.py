@@ -282,6 +282,23 @@ def flood(address, data, stop):
         pass
 
 
+def test_content_that_will_be_refused_is_read_slowly_and_answered(daemon):
+    daemon.start(max_message_size="1K")
+    block = b"x" * 998 + b"\r\n"
+    with Client(daemon.address) as c:
+        c.ehlo()
+        c.envelope("anna@example.org")
+        c.expect(354, "DATA")
+        begin = time.monotonic()
+        c.send(block * (20 * MIB // len(block)))
+        works(daemon)
+        c.send(block * (20 * MIB // len(block)) + b".\r\n")
+        assert c.reply().code == 552
+        # 16 MiB a second; the first tick and the last count in full.
+        assert time.monotonic() - begin > 40 / 16 - 0.4
+        assert c.message(b"x\r\n").code == 250
+
+
 def test_busy_clients_do_not_starve_another(daemon):
     daemon.start(max_messages=1000000)
     stop = threading.Event()
