@@ -60,7 +60,6 @@ struct backend *backend_null_new(const char *name, struct loop *loop, struct err
 		.name = null->name,
 		.takes_smtputf8 = true,
 		.takes_8bitmime = true,
-		.takes_binarymime = true,
 	};
 	return &null->backend;
 }

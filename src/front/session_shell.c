@@ -633,7 +633,8 @@ bool session_shell_start(struct server *server, const struct setup_listener *lis
 		sh->server = server;
 		sh->setup = setup_get(server->setup);
 		sh->listener = listener;
-		sh->smtp = smtp_session_new(setup_options_for(sh->setup, listener, peer));
+		sh->options = setup_options_for(sh->setup, listener, peer);
+		sh->smtp = smtp_session_new(&sh->options);
 	}
 	/* conn_new() takes the descriptor over and closes it when it fails. */
 	if (sh && sh->smtp)

@@ -19,6 +19,7 @@ struct session_shell {
 	const struct setup_listener *listener; /* of the setup */
 	struct conn *conn;         /* owned; NULL once ended */
 	struct smtp_session *smtp; /* owned */
+	struct smtp_session_options options; /* lent to it */
 	struct envelope *envelope; /* owned; NULL outside a transaction */
 	char *helo_name;           /* owned; NULL before HELO */
 	struct loop_timer timer;

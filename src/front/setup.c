@@ -210,9 +210,9 @@ struct backend *setup_route(const struct setup *setup, const struct route_facts 
 	return r ? setup->backends[r->backend - setup->config->backends] : NULL;
 }
 
-const struct smtp_session_options *setup_options_for(const struct setup *setup,
-						     const struct setup_listener *l,
-						     const struct addr *client)
+static const struct smtp_session_options *rule_options_for(const struct setup *setup,
+							   const struct setup_listener *l,
+							   const struct addr *client)
 {
 	const struct config *config = setup->config;
 
@@ -221,4 +221,17 @@ const struct smtp_session_options *setup_options_for(const struct setup *setup,
 			if (addr_in_prefix(client, &config->clients[i].addresses.networks[j]))
 				return &l->rule_options[i];
 	return &l->options;
+}
+
+struct smtp_session_options setup_options_for(const struct setup *setup, const struct setup_listener *l,
+					      const struct addr *client)
+{
+	struct smtp_session_options options = *rule_options_for(setup, l, client);
+	struct route_offers offers = route_offers_of(setup->config, setup->backends, l->config->listen);
+
+	options.offers_binarymime = offers.binarymime;
+	options.offers_dsn = offers.dsn;
+	options.offers_requiretls = offers.requiretls;
+	options.offers_prdr = offers.prdr;
+	return options;
 }

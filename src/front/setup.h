@@ -54,9 +54,8 @@ void setup_put(struct setup **setup);
 /* The backend of the first route that fits; NULL: no route. */
 struct backend *setup_route(const struct setup *setup, const struct route_facts *facts);
 
-/* What a session of this client obeys. */
-const struct smtp_session_options *setup_options_for(const struct setup *setup,
-						     const struct setup_listener *listener,
-						     const struct addr *client);
+/* What a session of this client obeys, with what next hops take as far as it is known now. */
+struct smtp_session_options setup_options_for(const struct setup *setup, const struct setup_listener *listener,
+					      const struct addr *client);
 
 #endif
