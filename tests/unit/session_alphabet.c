@@ -27,7 +27,7 @@ const struct letter letters[] = {
 	LONG_LINE("RCPT\r\n"), LONG_LINE("RCPT TO:<a\r\n"),
 	LONG_LINE("RCPT TO:<a@b> X=1\r\n"), LONG_LINE("RCPT TO:<a@b>\n"), LONG_LINE("RCPT TO:a@b\r\n"),
 	LINE("DATA\r\n"), LINE("DATA\n"), LINE("DATA x\r\n"),
-	OWN("RSET\r\n", 250), OWN("RSET x\r\n", 250), LONG_LINE("RSET x\n"),
+	OWN("RSET\r\n", 250), OWN("RSET x\r\n", 250), LONG_OWN("RSET x\n", 250),
 	OWN("NOOP\r\n", 250), OWN("NOOP\n", 250), LONG_OWN("NOOP x\r\n", 250),
 	OWN("QUIT\r\n", 221), OWN("QUIT x\r\n", 221),
 	OWN("VRFY a\r\n", 252), OWN("HELP\r\n", 214),

@@ -59,7 +59,7 @@ static void read_transaction(struct state_key *key, const struct session_transac
 	key->is_smtputf8 = t->is_smtputf8;
 	key->recipients = t->recipients;
 	key->deferred = deferred_class(t->recipients_deferred);
-	key->refusal = t->refusal;
+	/* The refusal follows from the counters as soon as the next content comes. */
 	key->octets = up_to(t->dot.octets, o->max_message_size + 1);
 	key->dot_state = t->dot.state;
 	key->dot_line_ending = t->dot.line_ending;

@@ -13,7 +13,7 @@ enum { STATE_LINE_MAX = 64 };
 struct state_key {
 	struct model model;
 	uint64_t octets, header_octets; /* up to one more than the limit */
-	const struct smtp_reply *refusal, *replied_due;
+	const struct smtp_reply *replied_due;
 	uint32_t errors, unimplemented, messages, recipients, deferred, received;
 	uint16_t header_pending;
 	uint8_t state, waiting, line_state, line_ending;

@@ -57,12 +57,14 @@ static _Noreturn void break_law(const struct trial *t, const char *what)
 {
 	struct buf way = { 0 }, text = { 0 };
 	struct arena arena = { 0 };
+	struct span name = t->letter->kind < LETTER_VERDICT ? t->letter->bytes : span_str(t->letter->name);
 
 	print_way(t->e, t->from, &way);
 	play_need(buf_add_str(&text, play_escape(&arena, buf_span(&way))));
 	play_need(buf_add(&text, "", 1));
-	ck_abort_msg("%s\nbehind:%s\nby: %s (%u)%s%s\noutput: %.*s", what, buf_span(&text).ptr, t->letter->name,
-		     (unsigned)t->letter->reply.code, t->is_bytewise ? ", byte by byte" : "",
+	ck_abort_msg("%s\nbehind:%s\nby: %s (%u)%s%s\noutput: %.*s", what, buf_span(&text).ptr,
+		     play_escape(&arena, span_head(name, 100)), (unsigned)t->letter->reply.code,
+		     t->is_bytewise ? ", byte by byte" : "",
 		     t->lacks_memory ? ", without memory" : "", (int)buf_len(&t->output),
 		     buf_span(&t->output).ptr);
 }
