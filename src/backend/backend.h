@@ -182,6 +182,14 @@ struct backend_maildir_options {
 
 /* NULL: err tells what is wrong with the pattern. */
 struct backend *backend_maildir_new(const struct backend_maildir_options *options, struct err *err);
+
+/*
+ * For before the start, and blocking: is that there without which all mail is put off, or, with a
+ * recipient, the mailbox of that one? False: err tells what is missing.
+ */
+MUST_CHECK bool backend_maildir_inspect(const struct backend_maildir_options *options,
+					const struct smtp_address *recipient, struct err *err);
+
 struct backend *backend_null_new(const char *name, struct loop *loop, struct err *err);
 
 /*

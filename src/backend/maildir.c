@@ -410,3 +410,45 @@ struct backend *backend_maildir_new(const struct backend_maildir_options *option
 	};
 	return &maildir->backend;
 }
+
+/* ---- before the start ---- */
+
+static void inspect_mailbox(const struct maildir_backend *maildir, const struct smtp_address *recipient,
+			    struct backend_answer *answer)
+{
+	struct maildir_places places;
+	struct arena arena = { 0 };
+
+	backend_answer_no(answer, SMTP_REPLY_NO_MEMORY, "%s", no_memory);
+	if (maildir_places_name(&places, &maildir->rules, recipient, &arena)) {
+		backend_answer_no(answer, SMTP_REPLY_UNKNOWN_MAILBOX, "%s", no_path);
+		/* Nothing but looking: quotas would be counted, and written down. */
+		maildir_places_find(&places, maildir->store->fixed_len, answer);
+	}
+	arena_fini(&arena);
+}
+
+bool backend_maildir_inspect(const struct backend_maildir_options *options,
+			     const struct smtp_address *recipient, struct err *err)
+{
+	const struct smtp_address anybody = { .local_len = 1, .domain_len = 1, .text = "aa" };
+	struct backend *b = backend_maildir_new(options, err);
+	struct maildir_backend *maildir;
+	struct backend_answer answer;
+	char path[MAILDIR_PATH_SIZE];
+
+	if (!b)
+		return false;
+	maildir = OWNER(b, struct maildir_backend, backend);
+	if (recipient) {
+		inspect_mailbox(maildir, recipient, &answer);
+	} else {
+		/* It fits: backend_maildir_new() has tried. */
+		BUG_ON(!maildir_path_expand(path, maildir->rules.pattern, &anybody));
+		maildir_check_base(path, maildir->store->fixed_len, &answer);
+	}
+	if (smtp_reply_is_error(&answer.reply))
+		err_set(err, "%s", answer.detail);
+	backend_free(&b);
+	return !smtp_reply_is_error(&answer.reply);
+}

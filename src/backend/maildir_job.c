@@ -55,7 +55,7 @@ static bool quota_allows(struct maildir_store *store, const char *root, uint64_t
 void maildir_ask(struct maildir_store *store, const struct maildir_places *places, uint64_t octets,
 		 struct backend_answer *answer)
 {
-	const struct maildir_place *place = maildir_places_find(places, answer);
+	const struct maildir_place *place = maildir_places_find(places, store->fixed_len, answer);
 
 	if (place && maildir_quota_is_set(&store->quota))
 		quota_allows(store, place->root, octets ? octets : 1, true, answer);
@@ -354,7 +354,7 @@ static bool each_mailbox(struct maildir_delivery *d, size_t count,
 /* Before any step: which Maildir is it? False: the answer tells why there is none. */
 static bool mailbox_find(struct maildir_delivery *d, struct maildir_mailbox *m)
 {
-	const struct maildir_place *place = maildir_places_find(m->places, &d->answer);
+	const struct maildir_place *place = maildir_places_find(m->places, d->store->fixed_len, &d->answer);
 
 	if (!place) {
 		if (smtp_reply_is_permanent(&d->answer.reply)) /* it was there at RCPT */

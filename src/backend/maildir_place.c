@@ -179,13 +179,75 @@ static bool is_unknown(const char *path)
 	return stat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG);
 }
 
-void maildir_check(const char *path, struct backend_answer *answer)
+/* Do so for each directory of the path behind the fixed part, or for the one it stands in. */
+static bool each_level(const char *path, size_t fixed_len, bool (*step)(const char *), bool is_parent)
+{
+	size_t len = strlen(path), parent = fixed_len;
+	char level[MAILDIR_PATH_SIZE];
+
+	if (len >= sizeof(level))
+		return false;
+	memcpy(level, path, len + 1);
+	while (parent < len) {
+		size_t end = parent + span_find(span_of(path + parent, len - parent), '/');
+		size_t cut = is_parent ? parent : end;
+
+		level[cut] = '\0';
+		if (end > parent && !step(level))
+			return false;
+		level[cut] = path[cut];
+		parent = end + 1;
+	}
+	return true;
+}
+
+/* A symbolic link to nothing tells of a mailbox that is elsewhere, and not there now. */
+static bool leads_somewhere(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) == 0 || errno != ENOENT || lstat(path, &st) < 0)
+		return true;
+	errno = ENOENT;
+	return !S_ISLNK(st.st_mode);
+}
+
+void maildir_check_base(const char *path, size_t fixed_len, struct backend_answer *answer)
+{
+	char base[MAILDIR_PATH_SIZE];
+	struct stat st;
+
+	BUG_ON(fixed_len >= sizeof(base));
+	memcpy(base, path, fixed_len);
+	base[fixed_len] = '\0';
+	backend_answer_yes(answer);
+	if (stat(base, &st) < 0)
+		check_failed(answer, SMTP_REPLY_MAILBOX_UNREADABLE, "the directory of all mailboxes", base);
+}
+
+/* Nothing is there. Only where all around it is in order there is nobody of that name. */
+static void check_missing(const char *path, size_t fixed_len, struct backend_answer *answer)
+{
+	int error = errno;
+
+	maildir_check_base(path, fixed_len, answer);
+	if (smtp_reply_is_error(&answer->reply))
+		return;
+	if (error == ENOENT && !each_level(path, fixed_len, leads_somewhere, false)) {
+		check_failed(answer, SMTP_REPLY_MAILBOX_UNREADABLE, "a symbolic link to nothing", path);
+		return;
+	}
+	errno = error;
+	check_failed(answer, SMTP_REPLY_UNKNOWN_MAILBOX, "stat", path);
+}
+
+void maildir_check(const char *path, size_t fixed_len, struct backend_answer *answer)
 {
 	struct stat st;
 
 	backend_answer_yes(answer);
 	if (is_unknown(path)) {
-		check_failed(answer, SMTP_REPLY_UNKNOWN_MAILBOX, "stat", path);
+		check_missing(path, fixed_len, answer);
 	} else if (stat(path, &st) < 0) {
 		check_failed(answer, SMTP_REPLY_MAILBOX_UNREADABLE, "stat", path);
 	} else if (!S_ISDIR(st.st_mode)) {
@@ -196,13 +258,13 @@ void maildir_check(const char *path, struct backend_answer *answer)
 	}
 }
 
-const struct maildir_place *maildir_places_find(const struct maildir_places *places,
+const struct maildir_place *maildir_places_find(const struct maildir_places *places, size_t fixed_len,
 						struct backend_answer *answer)
 {
 	for (unsigned i = 0; i < places->count; i++) {
 		const struct maildir_place *place = &places->at[i];
 
-		maildir_check(place->path, answer);
+		maildir_check(place->path, fixed_len, answer);
 		if (!smtp_reply_is_error(&answer->reply))
 			return place;
 		if (!smtp_reply_is_permanent(&answer->reply))
@@ -219,16 +281,16 @@ const struct maildir_place *maildir_places_find(const struct maildir_places *pla
 
 size_t maildir_place_fixed_len(const char *pattern)
 {
-	size_t len = 0, step;
+	size_t len = 0, fixed_len = 0;
 
-	for (size_t i = 0; pattern[i]; i += step) {
-		step = pattern[i] == '%' ? 2 : 1;
-		if (pattern[i] == '%' && pattern[i + 1] != '%')
+	for (const char *p = pattern; *p; p++) {
+		if (*p == '%' && *++p != '%')
 			break;
-		if (pattern[i] == '/' && pattern[i + 1] && pattern[i + 1] != '/')
-			len = i + 1;
+		len++;
+		if (*p == '/' && p[1] && p[1] != '/')
+			fixed_len = len;
 	}
-	return len;
+	return fixed_len;
 }
 
 static bool sync_dir(const char *path)
@@ -251,28 +313,6 @@ static bool make_dir(const char *path)
 	if (mkdir(path, DIR_MODE) < 0)
 		return errno == EEXIST;
 	return chmod(path, DIR_MODE) == 0; /* whatever the umask is */
-}
-
-/* Do so for each directory of the path behind the fixed part, or for the one it stands in. */
-static bool each_level(const char *path, size_t fixed_len, bool (*step)(const char *), bool is_parent)
-{
-	size_t len = strlen(path), parent = fixed_len;
-	char level[MAILDIR_PATH_SIZE];
-
-	if (len >= sizeof(level))
-		return false;
-	memcpy(level, path, len + 1);
-	while (parent < len) {
-		size_t end = parent + span_find(span_of(path + parent, len - parent), '/');
-		size_t cut = is_parent ? parent : end;
-
-		level[cut] = '\0';
-		if (end > parent && !step(level))
-			return false;
-		level[cut] = path[cut];
-		parent = end + 1;
-	}
-	return true;
 }
 
 bool maildir_place_sync(const char *path, size_t fixed_len)

@@ -39,15 +39,25 @@ struct maildir_places {
 MUST_CHECK bool maildir_places_name(struct maildir_places *places, const struct maildir_rules *rules,
 				    const struct smtp_address *recipient, struct arena *arena);
 
-/* Is there a mailbox at this path, and can we deliver into it? On a worker, as are all below. */
-void maildir_check(const char *path, struct backend_answer *answer);
+/*
+ * How many octets of each path of this pattern are never made: up to the last "/" before what the
+ * first directive stands for. The functions below take it, and each works on a worker.
+ */
+size_t maildir_place_fixed_len(const char *pattern);
+
+/*
+ * Is there a mailbox at this path, and can we deliver into it? There may be one, and the error is
+ * temporary, where the fixed part is missing, as with a volume that is not mounted, or where a
+ * symbolic link behind it leads nowhere.
+ */
+void maildir_check(const char *path, size_t fixed_len, struct backend_answer *answer);
+
+/* Is the fixed part of the path there? */
+void maildir_check_base(const char *path, size_t fixed_len, struct backend_answer *answer);
 
 /* The first place that is there or may be made. NULL: the answer tells why there is none. */
-const struct maildir_place *maildir_places_find(const struct maildir_places *places,
+const struct maildir_place *maildir_places_find(const struct maildir_places *places, size_t fixed_len,
 						struct backend_answer *answer);
-
-/* How much of a path of this pattern is never made: up to the last "/" before its first %. */
-size_t maildir_place_fixed_len(const char *pattern);
 
 /* Make the directories behind the first `fixed_len` octets of the path. False: errno tells. */
 MUST_CHECK bool maildir_place_make(const char *path, size_t fixed_len);

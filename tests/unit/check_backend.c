@@ -454,6 +454,44 @@ START_TEST(bad_pattern_makes_no_backend)
 }
 END_TEST
 
+static bool inspect(const char *pattern, const char *recipient, char detail[512])
+{
+	struct backend_maildir_options options = {
+		.name = "inbox", .path = pattern, .hostname = "mx", .quota_messages = 1
+	};
+	struct smtp_address a = address_of(recipient ? recipient : "a@b");
+	struct err err = { .text = "" };
+	bool is_there = backend_maildir_inspect(&options, recipient ? &a : NULL, &err);
+
+	snprintf(detail, 512, "%s", err.text);
+	return is_there;
+}
+
+START_TEST(what_is_missing_is_told_before_the_start)
+{
+	char pattern[300], path[400], detail[512];
+
+	snprintf(pattern, sizeof(pattern), "%s/%%n", root.path);
+	ck_assert(inspect(pattern, NULL, detail));
+	ck_assert(!inspect(pattern, "anna@example.org", detail));
+	ck_assert_ptr_nonnull(strstr(detail, "No such file"));
+	ck_assert_ptr_nonnull(strstr(detail, "/anna"));
+	snprintf(path, sizeof(path), "%s/anna", root.path);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert(inspect(pattern, "anna@example.org", detail));
+	ck_assert(!inspect(pattern, "../anna@example.org", detail));
+	ck_assert_str_eq(detail, "the address makes no path");
+	/* No quota was counted: nothing was changed. */
+	ck_assert_int_eq(rmdir(path), 0);
+	snprintf(pattern, sizeof(pattern), "%s/volume/%%d/%%n", root.path);
+	ck_assert(!inspect(pattern, NULL, detail));
+	ck_assert_ptr_nonnull(strstr(detail, "/volume/"));
+	ck_assert_ptr_null(strstr(detail, "/volume/a"));
+	ck_assert(!inspect("/v/%x", NULL, detail));
+	ck_assert_ptr_nonnull(strstr(detail, "%x"));
+}
+END_TEST
+
 /* ---- null ---- */
 
 START_TEST(null_takes_all_and_keeps_nothing)
@@ -588,6 +626,7 @@ int main(void)
 	tcase_add_loop_test(tcase, end_of_the_pool_leaves_nothing_running, 0, 2);
 	tcase_add_test(tcase, lack_of_memory_is_a_temporary_error);
 	tcase_add_loop_test(tcase, bad_pattern_makes_no_backend, 0, 2);
+	tcase_add_test(tcase, what_is_missing_is_told_before_the_start);
 	tcase_add_test(tcase, null_takes_all_and_keeps_nothing);
 	tcase_add_test(tcase, backend_without_smtputf8_refuses_recipients_of_messages_that_need_it);
 	tcase_add_loop_test(tcase, backend_refuses_recipients_of_messages_that_need_more_than_it_takes, 0, 4);

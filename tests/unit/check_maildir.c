@@ -772,7 +772,7 @@ static unsigned check_code(const char *below)
 	char path[1024];
 
 	snprintf(path, sizeof(path), "%s/%s", root.path, below);
-	maildir_check(path, &answer);
+	maildir_check(path, strlen(root.path) + 1, &answer);
 	ck_assert((answer.reply.code == 0) == (answer.detail[0] == '\0'));
 	return answer.reply.code;
 }
@@ -807,6 +807,46 @@ START_TEST(mailbox_that_cannot_be_used_is_a_temporary_error)
 }
 END_TEST
 
+/* As when it is another volume's, or another machine's, that is not there now. */
+START_TEST(symbolic_link_to_nothing_is_a_temporary_error)
+{
+	char path[300];
+
+	box_name(path, sizeof(path), 2, "");
+	ck_assert_int_eq(symlink("/nonexistent/m2", path), 0);
+	ck_assert_uint_eq(check_code("m2"), 451);
+	ck_assert_uint_eq(check_code("m2/anna"), 451);
+	ck_assert_uint_eq(check_code("m2/anna/deeper"), 451);
+	ck_assert_uint_eq(check_code("m1/anna"), 550);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(symlink(".", path), 0);
+	ck_assert_uint_eq(check_code("m2/anna"), 550);
+}
+END_TEST
+
+START_TEST(missing_directory_of_all_mailboxes_is_a_temporary_error)
+{
+	struct backend_answer answer;
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/volume/anna", root.path);
+	maildir_check(path, strlen(root.path) + strlen("/volume/"), &answer);
+	ck_assert_uint_eq(answer.reply.code, 451);
+	ck_assert_str_eq(answer.reply.status, "4.3.0");
+	ck_assert_ptr_nonnull(strstr(answer.detail, "directory of all mailboxes: No such file"));
+	ck_assert_ptr_null(strstr(answer.detail, "anna"));
+	/* Is a file in its place, the same holds. */
+	path[strlen(root.path) + strlen("/volume")] = '\0';
+	touch(path);
+	path[strlen(root.path) + strlen("/volume")] = '/';
+	maildir_check(path, strlen(root.path) + strlen("/volume/"), &answer);
+	ck_assert_uint_eq(answer.reply.code, 451);
+	/* Where it is no part that stays, it is nobody's mailbox. */
+	maildir_check(path, strlen(root.path) + 1, &answer);
+	ck_assert_uint_eq(answer.reply.code, 550);
+}
+END_TEST
+
 START_TEST(mailbox_of_another_user_is_a_temporary_error)
 {
 	struct backend_answer answer;
@@ -815,11 +855,11 @@ START_TEST(mailbox_of_another_user_is_a_temporary_error)
 	ck_assert_int_eq(chmod(root.path, 0755), 0);
 	if (geteuid() == 0) {
 		ck_assert_int_eq(seteuid(65534), 0);
-		maildir_check(box_paths[0], &answer);
+		maildir_check(box_paths[0], strlen(root.path) + 1, &answer);
 		ck_assert_int_eq(seteuid(0), 0);
 	} else {
 		ck_assert_int_eq(chmod(box_paths[0], 0), 0);
-		maildir_check(box_paths[0], &answer);
+		maildir_check(box_paths[0], strlen(root.path) + 1, &answer);
 		ck_assert_int_eq(chmod(box_paths[0], 0700), 0);
 	}
 	ck_assert_uint_eq(answer.reply.code, 451);
@@ -873,6 +913,8 @@ static TCase *name_tests(void)
 	tcase_add_test(tcase, sweep_is_bounded);
 	tcase_add_test(tcase, mailbox_that_is_there_is_told_from_one_that_is_not);
 	tcase_add_test(tcase, mailbox_that_cannot_be_used_is_a_temporary_error);
+	tcase_add_test(tcase, symbolic_link_to_nothing_is_a_temporary_error);
+	tcase_add_test(tcase, missing_directory_of_all_mailboxes_is_a_temporary_error);
 	tcase_add_test(tcase, mailbox_of_another_user_is_a_temporary_error);
 	return tcase;
 }

@@ -115,7 +115,7 @@ static const struct {
 	size_t fixed_len;
 } fixed[] = {
 	{ "/var/vmail/%d/%n", 11 }, { "/var/vmail/x%n", 11 },       { "/v/all", 3 },
-	{ "/%n", 1 },               { "/v/100%%/%{1n}/%n/Mail", 9 }, { "/v/100%%", 3 },
+	{ "/%n", 1 },               { "/v/100%%/%{1n}/%n/Mail", 8 }, { "/v/100%%", 3 },
 };
 
 START_TEST(what_stands_before_the_first_percent_is_never_made)
@@ -150,6 +150,25 @@ START_TEST(directories_behind_the_fixed_part_are_made)
 }
 END_TEST
 
+START_TEST(percent_sign_before_the_directives_is_one_octet)
+{
+	const char *rest = "/100%%/%{1n}/%n";
+	struct smtp_address anna = address_of("anna@example.org");
+	char pattern[300], path[MAILDIR_PATH_SIZE];
+	struct temp_dir root;
+	struct stat st;
+
+	temp_dir_init(&root);
+	snprintf(path, sizeof(path), "%s/100%%", root.path);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	snprintf(pattern, sizeof(pattern), "%s%s", root.path, rest);
+	ck_assert(maildir_path_expand(path, pattern, &anna));
+	ck_assert(maildir_place_make(path, maildir_place_fixed_len(pattern)));
+	ck_assert_int_eq(stat(path, &st), 0);
+	temp_dir_fini(&root);
+}
+END_TEST
+
 /* Places in a private directory: a number is that of a name in `there`. */
 START_TEST(first_place_that_is_there_is_taken)
 {
@@ -157,28 +176,30 @@ START_TEST(first_place_that_is_there_is_taken)
 	struct temp_dir root;
 	char paths[3][300];
 	struct maildir_places places = { .count = 3 };
+	size_t fixed_len;
 
 	temp_dir_init(&root);
+	fixed_len = strlen(root.path) + 1;
 	for (int i = 0; i < 3; i++) {
 		snprintf(paths[i], sizeof(paths[i]), "%s/m%d", root.path, i);
 		places.at[i] = (struct maildir_place){ paths[i], paths[i], false };
 	}
-	ck_assert_ptr_null(maildir_places_find(&places, &answer));
+	ck_assert_ptr_null(maildir_places_find(&places, fixed_len, &answer));
 	ck_assert_str_eq(answer.reply.reason, "unknown_mailbox");
 	/* One that may be made is as good as one that is there. */
 	places.at[1].may_be_made = true;
-	ck_assert_ptr_eq(maildir_places_find(&places, &answer), &places.at[1]);
+	ck_assert_ptr_eq(maildir_places_find(&places, fixed_len, &answer), &places.at[1]);
 	ck_assert_uint_eq(answer.reply.code, 0);
 	ck_assert_int_eq(mkdir(paths[2], 0700), 0);
-	ck_assert_ptr_eq(maildir_places_find(&places, &answer), &places.at[1]);
+	ck_assert_ptr_eq(maildir_places_find(&places, fixed_len, &answer), &places.at[1]);
 	places.at[1].may_be_made = false;
-	ck_assert_ptr_eq(maildir_places_find(&places, &answer), &places.at[2]);
+	ck_assert_ptr_eq(maildir_places_find(&places, fixed_len, &answer), &places.at[2]);
 	/* Trouble with one is no reason to put the message elsewhere. */
 	touch(paths[1]);
-	ck_assert_ptr_null(maildir_places_find(&places, &answer));
+	ck_assert_ptr_null(maildir_places_find(&places, fixed_len, &answer));
 	ck_assert_uint_eq(answer.reply.code, 451);
 	ck_assert_int_eq(mkdir(paths[0], 0700), 0);
-	ck_assert_ptr_eq(maildir_places_find(&places, &answer), &places.at[0]);
+	ck_assert_ptr_eq(maildir_places_find(&places, fixed_len, &answer), &places.at[0]);
 	temp_dir_fini(&root);
 }
 END_TEST
@@ -192,6 +213,7 @@ int main(void)
 	ADD_ROWS(tcase, only_listed_mailboxes_may_be_made, made);
 	ADD_ROWS(tcase, what_stands_before_the_first_percent_is_never_made, fixed);
 	tcase_add_test(tcase, directories_behind_the_fixed_part_are_made);
+	tcase_add_test(tcase, percent_sign_before_the_directives_is_one_octet);
 	tcase_add_test(tcase, first_place_that_is_there_is_taken);
 	tcase_set_timeout(tcase, 60);
 	suite_add_tcase(suite, tcase);
