@@ -2,8 +2,8 @@
 # Do the option table, the sample file and the manual tell the same? Every key
 # stands in etc/smtpfrontd.conf; with each "#key = value;" taken in, the file is
 # still good and, but for the greeting, gives what it gave without: so each of
-# them shows the default. With each "# key = value;", which names a file, it is
-# still good. The manual has an entry for each key and for no other,
+# them shows the default. With each "# key = value;", which is an example, it
+# is still good. The manual has an entry for each key and for no other,
 # and its examples are good configurations.
 # BUILD names the build directory (where options_man and the manual are), srcdir the source tree.
 set -eu
@@ -32,7 +32,7 @@ cut -d' ' -f2 "$dir/list" | sort -u >"$dir/keys"
 
 # The sample file.
 sed 's/^\([ 	]*\)#\([a-z_0-9]* *=\)/\1\2/' "$sample" >"$dir/all.conf"
-sed 's/^# \([a-z_0-9]* = .*;\)$/\1/' "$dir/all.conf" >"$dir/files.conf"
+sed 's/^\([ 	]*\)# \([a-z_0-9]* = .*;\)$/\1\2/' "$dir/all.conf" >"$dir/files.conf"
 cmp -s "$dir/files.conf" "$dir/all.conf" && complain "$sample has no examples of files to take in"
 cmp -s "$sample" "$dir/all.conf" && complain "$sample has no keys to take in"
 while read -r key; do
