@@ -6,6 +6,7 @@
 #include "conf/dump.h"
 #include "conf/environment.h"
 #include "front/server.h"
+#include "front/server_check.h"
 #include "front/server_tls.h"
 #include "net/loop.h"
 #include "net/tls_priority.h"
@@ -105,31 +106,44 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 	return EX_USAGE;
 }
 
-static void print_warnings(const struct config *config)
+static void print_warning(const char *text)
 {
-	for (size_t i = 0; i < config->warning_count; i++)
-		fprintf(stderr, "smtpfrontd: warning: %s\n", config->warnings[i]);
+	fprintf(stderr, "smtpfrontd: warning: %s\n", text);
 }
 
-static void log_warnings(const struct config *config)
+static void log_warning(const char *text)
 {
-	for (size_t i = 0; i < config->warning_count; i++)
-		log_text(LOG_LEVEL_WARNING, "config", "%s", config->warnings[i]);
+	log_text(LOG_LEVEL_WARNING, "config", "%s", text);
 }
 
-/* TLS files are loaded, too: what is wrong with them stops the start like any other mistake. */
+static void tell_warnings(const struct config *config, void (*warn)(const char *text))
+{
+	for (size_t i = 0; i < config->warning_count; i++)
+		warn(config->warnings[i]);
+	server_check_mailboxes(config, warn);
+}
+
+static int error_code(const struct err *err)
+{
+	return err->is_config ? EX_CONFIG : EX_OSERR;
+}
+
+/*
+ * TLS files are loaded, and a file is made in spool_dir, too: what is wrong there stops the start like
+ * any other mistake.
+ */
 static int test_config(const struct config *config)
 {
 	struct err err;
 	bool is_ok;
 
-	print_warnings(config);
+	tell_warnings(config, print_warning);
 	log_open(STDERR_FILENO, LOG_LEVEL_WARNING);
-	is_ok = front_tls_check(config, &err);
+	is_ok = front_tls_check(config, &err) && server_check_spool(config, &err);
 	log_flush();
 	if (!is_ok) {
 		fprintf(stderr, "smtpfrontd: %s\n", err.text);
-		return EX_CONFIG;
+		return error_code(&err);
 	}
 	printf("%s: OK\n", config->file);
 	return EX_OK;
@@ -230,7 +244,7 @@ static int serve(struct config *config)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file that is too big is an error like others (EFBIG) */
 	has_log = open_log(config, &err);
-	log_warnings(config);
+	tell_warnings(config, log_warning);
 	if (has_log)
 		loop = loop_new(&err);
 	if (loop)
@@ -238,7 +252,7 @@ static int serve(struct config *config)
 	if (server) {
 		code = run_server(loop, server);
 	} else {
-		code = err.is_config ? EX_CONFIG : EX_OSERR;
+		code = error_code(&err);
 		log_text(LOG_LEVEL_ERROR, "start_failed", "%s", err.text);
 	}
 	server_free(&server);

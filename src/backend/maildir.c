@@ -4,7 +4,7 @@
  * own, so that a waiter may go away while its message is delivered to the end;
  * they know the store, and neither the backend nor anything of the session.
  */
-#include "backend/backend.h"
+#include "backend/maildir.h"
 
 #include "backend/maildir_job.h"
 #include "backend/maildir_path.h"

@@ -9,10 +9,10 @@
 
 /* ---- building ---- */
 
-static struct backend *new_backend(struct server *server, const struct config *config,
-				   const struct backend_config *b, struct err *err)
+struct backend_maildir_options setup_maildir_options(const struct config *config,
+						     const struct backend_config *b)
 {
-	const struct backend_maildir_options maildir = {
+	return (struct backend_maildir_options){
 		.name = b->name,
 		.path = b->path,
 		.hostname = config->hostname,
@@ -26,10 +26,16 @@ static struct backend *new_backend(struct server *server, const struct config *c
 		.quota_octets = b->quota,
 		.quota_messages = b->quota_messages,
 		.is_quota_permanent = b->is_quota_permanent,
-		.disk = server->disk,
-		.loop = server->loop,
 	};
+}
 
+static struct backend *new_backend(struct server *server, const struct config *config,
+				   const struct backend_config *b, struct err *err)
+{
+	struct backend_maildir_options maildir = setup_maildir_options(config, b);
+
+	maildir.disk = server->disk;
+	maildir.loop = server->loop;
 	switch (b->type) {
 	case BACKEND_MAILDIR:
 		return backend_maildir_new(&maildir, err);

@@ -12,7 +12,7 @@
 #ifndef FRONT_SETUP_H
 #define FRONT_SETUP_H
 
-#include "backend/backend.h"
+#include "backend/maildir.h"
 #include "conf/config.h"
 #include "front/route.h"
 #include "policy/policy.h"
@@ -53,6 +53,10 @@ void setup_put(struct setup **setup);
 
 /* The backend of the first route that fits; NULL: no route. */
 struct backend *setup_route(const struct setup *setup, const struct route_facts *facts);
+
+/* What a maildir backend is told, but for the pool and the loop. */
+struct backend_maildir_options setup_maildir_options(const struct config *config,
+						     const struct backend_config *b);
 
 /* What a session of this client obeys, with what next hops take as far as it is known now. */
 struct smtp_session_options setup_options_for(const struct setup *setup, const struct setup_listener *listener,

@@ -49,7 +49,7 @@ static int open_nameless(const char *dir)
 	return fd;
 }
 
-static bool try_dir(const char *dir, struct err *err)
+bool spool_disk_try(const char *dir, struct err *err)
 {
 	int fd = open_nameless(dir);
 
@@ -64,7 +64,7 @@ struct spool_disk *spool_disk_new(const char *dir, uint64_t reserve_octets, stru
 {
 	struct spool_disk *disk;
 
-	if (!try_dir(dir, err))
+	if (!spool_disk_try(dir, err))
 		return NULL;
 	disk = calloc(1, sizeof(*disk));
 	if (disk) {

@@ -20,7 +20,10 @@ struct spool_disk {
 	unsigned max_files;      /* as many as there are descriptors for; at first no limit */
 };
 
-/* Tries whether files can be made there. NULL: err tells why not. */
+/* Can files be made there? False: err tells why not. */
+MUST_CHECK bool spool_disk_try(const char *dir, struct err *err);
+
+/* Tries so. NULL: err tells why not. */
 struct spool_disk *spool_disk_new(const char *dir, uint64_t reserve_octets, struct pool *pool,
 				  struct err *err);
 

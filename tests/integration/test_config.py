@@ -106,6 +106,39 @@ def test_warnings_are_told_by_the_test(config):
     assert "postmaster" in result.stdout + result.stderr
 
 
+def test_test_tells_what_is_missing_on_disk_and_changes_nothing(daemon):
+    """What puts mail off is a warning, what stops the start is an error."""
+    volume = daemon.directory / "volume"
+    backends = {"inbox": {"type": "maildir", "path": f"{volume}/%n", "quota": "1M"}}
+    daemon.configure(backends=backends, spool_dir=str(daemon.directory))
+
+    def warnings():
+        result = run("-t", "-c", daemon.config_file)
+        assert result.returncode == 0, result.stderr
+        return result.stderr.splitlines()
+    told = warnings()
+    assert len(told) == 1 and f'{daemon.config_file}:5: all mail for the backend "inbox"' in told[0]
+    assert f"No such file or directory: {volume}/" in told[0]
+    volume.mkdir()
+    told = warnings()
+    assert len(told) == 1 and f"{daemon.config_file}:3: mail for postmaster will be put off" in told[0]
+    assert f"No such file or directory: {volume}/anna" in told[0]
+    (volume / "anna").mkdir()
+    assert warnings() == []
+    assert list((volume / "anna").iterdir()) == []
+
+
+def test_spool_dir_that_cannot_be_used_stops_the_test_as_it_stops_the_start(daemon):
+    missing = daemon.directory / "missing"
+    daemon.configure(spool_dir=str(missing))
+    for arguments in (["-t"], []):
+        result = run(*arguments, "-c", daemon.config_file)
+        assert result.returncode == 71
+        told = result.stderr.replace('\\"', '"')  # as the log quotes it
+        assert f'spool_dir: cannot make a file in "{missing}": No such file or directory' in told
+        assert "OK" not in result.stdout
+
+
 def test_dump_is_a_configuration_that_dumps_the_same(config):
     first = run("--dump-config", "-c", config(MINIMAL + 'smtpgreeting = "a \\"quoted\\" \\\\ name";\n'))
     assert first.returncode == 0, first.stderr

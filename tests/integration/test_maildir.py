@@ -39,6 +39,38 @@ def test_the_mailbox_itself_is_never_made(server):
     assert not server.mailbox("nobody").path.exists()
 
 
+def test_nobody_is_unknown_while_the_directory_of_all_mailboxes_is_missing(daemon):
+    """As with a volume that is not mounted: mail is put off, and not sent back."""
+    volume = daemon.directory / "volume"
+    daemon.expect_trouble("put off")
+    daemon.start(backends={"inbox": {"type": "maildir", "path": f"{volume}/mail/%d/%n"}})
+    assert str(volume) in daemon.log.find("config")[0]["text"]
+    for recipient in ("anna@example.org", "nobody@example.org", "postmaster", "postmaster@example.org"):
+        reply = rcpt(daemon, recipient)
+        assert (reply.code, reply.status) == (451, "4.3.0")
+    for line in daemon.log.wait("refused", 4, stage="rcpt", reason="mailbox_unavailable"):
+        assert f"the directory of all mailboxes: No such file or directory: {volume}/mail/" in line["detail"]
+    (volume / "mail/example.org/anna").mkdir(parents=True)
+    assert rcpt(daemon, "anna@example.org").code == 250
+    assert rcpt(daemon, "postmaster").code == 250
+    assert (rcpt(daemon, "nobody@example.org").code, rcpt(daemon, "anna@example.net").code) == (550, 550)
+
+
+@pytest.mark.parametrize("link", ["anna", ""])
+def test_symbolic_link_to_nothing_puts_mail_off(server, link):
+    """Of the mailbox itself, and of its domain."""
+    box = server.mailbox("anna").path
+    path = box.parent / link
+    path.rename(server.directory / "elsewhere")
+    path.symlink_to(server.directory / "nowhere")
+    reply = rcpt(server, "anna@example.org")
+    assert (reply.code, reply.status) == (451, "4.3.0")
+    assert "a symbolic link to nothing" in server.log.wait("refused", stage="rcpt")[0]["detail"]
+    (server.directory / "elsewhere").rename(server.directory / "nowhere")
+    assert deliver(server).code == 250
+    assert len(server.mailbox("anna").files()) == 1
+
+
 def test_file_names_are_those_of_a_maildir(server):
     for _ in range(20):
         assert deliver(server).code == 250
@@ -96,6 +128,29 @@ def test_a_hundred_recipients(server):
     for name in names:
         server.mailbox(name).only()
         assert server.mailbox(name).files("tmp") == []
+
+
+def test_postmaster_is_put_off_and_not_refused_while_its_mailbox_is_missing(daemon):
+    daemon.expect_trouble("mail for postmaster will be put off.*No such file.*/ghost")
+    daemon.start(postmaster="ghost@example.org")
+    assert daemon.log.find("config")
+    for recipient in ("postmaster", "postmaster@example.org"):
+        reply = rcpt(daemon, recipient)
+        assert (reply.code, reply.status) == (451, "4.3.5")
+    assert rcpt(daemon, "ghost@example.org").code == 550
+    assert "/ghost" in daemon.log.wait("refused", 2, reason="misconfigured")[0]["detail"]
+    daemon.mailbox("ghost").make()
+    assert deliver(daemon, b"x\r\n", "postmaster").code == 250
+    daemon.mailbox("ghost").only()
+
+
+@pytest.mark.parametrize("quota_reply, code", [("temporary", 452), ("permanent", 451)])
+def test_postmaster_whose_mailbox_is_full_is_put_off(daemon, quota_reply, code):
+    backend = {"type": "maildir", "path": f"{daemon.mail}/%d/%n", "quota_messages": 1, "quota_reply": quota_reply}
+    daemon.start(backends={"inbox": backend})
+    assert deliver(daemon, b"x\r\n", "postmaster").code == 250
+    assert rcpt(daemon, "postmaster").code == code
+    assert rcpt(daemon, "postmaster@example.org").code == code
 
 
 def test_postmaster_is_never_refused(server):

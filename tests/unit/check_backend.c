@@ -4,7 +4,7 @@
  */
 #define _GNU_SOURCE 1 /* nftw() */
 
-#include "backend/backend.h"
+#include "backend/maildir.h"
 
 #include "fail_malloc.h"
 #include "temp_dir.h"

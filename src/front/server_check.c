@@ -1,0 +1,86 @@
+#include "front/server_check.h"
+
+#include "conf/option.h"
+#include "front/route.h"
+#include "front/setup.h"
+#include "idn/idn.h"
+#include "spool/disk.h"
+
+#include <stdio.h>
+
+bool server_check_spool(const struct config *config, struct err *err)
+{
+	return spool_disk_try(config->spool_dir, err);
+}
+
+static void warn_at(void (*warn)(const char *text), const struct config_place *place, const char *what,
+		    const char *why)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text), "%s:%d: %s: %s", place->file, place->line, what, why);
+	warn(text);
+}
+
+/* The place of a top-level key, which is given. */
+static const struct config_place *key_place(const struct config *config, const char *key)
+{
+	return &config->places[option_find(OPTION_GROUP_TOP, key) - option_table];
+}
+
+/* False: told. What is no maildir is not known here. */
+static bool check_backend(const struct config *config, const struct backend_config *b,
+			  void (*warn)(const char *text))
+{
+	const struct backend_maildir_options options = setup_maildir_options(config, b);
+	char what[160];
+	struct err err;
+
+	if (b->type != BACKEND_MAILDIR || backend_maildir_inspect(&options, NULL, &err))
+		return true;
+	snprintf(what, sizeof(what), "all mail for the backend \"%.100s\" will be put off", b->name);
+	warn_at(warn, &b->place, what, err.text);
+	return false;
+}
+
+/* The backend that mail for postmaster goes to, from who knows whom; NULL: there is none. */
+static const struct backend_config *find_postmaster(const struct config *config, struct smtp_address *postmaster)
+{
+	struct route_facts facts = { .listener = config->listeners[0].listen };
+	const struct route_config *route;
+	struct idn_domain domain;
+
+	if (!config->postmaster ||
+	    !smtp_address_parse(postmaster, SMTP_CHARSET_ASCII, span_str(config->postmaster)) ||
+	    idn_domain_to_ascii(&domain, smtp_address_domain(postmaster)) != IDN_OK)
+		return NULL;
+	facts.sender_domain = SPAN_LITERAL("");
+	facts.recipient_local = smtp_address_local(postmaster);
+	facts.recipient_domain = idn_domain_span(&domain);
+	route = route_find(config, &facts);
+	return route ? route->backend : NULL;
+}
+
+/* RFC 5321 4.5.1 */
+static void check_postmaster(const struct config *config, const struct backend_config *b,
+			     const struct smtp_address *postmaster, void (*warn)(const char *text))
+{
+	const struct backend_maildir_options options = setup_maildir_options(config, b);
+	struct err err;
+
+	if (b->type == BACKEND_MAILDIR && !backend_maildir_inspect(&options, postmaster, &err))
+		warn_at(warn, key_place(config, "postmaster"), "mail for postmaster will be put off", err.text);
+}
+
+void server_check_mailboxes(const struct config *config, void (*warn)(const char *text))
+{
+	struct smtp_address postmaster;
+	const struct backend_config *of_postmaster = find_postmaster(config, &postmaster);
+
+	for (size_t i = 0; i < config->backend_count; i++) {
+		const struct backend_config *b = &config->backends[i];
+
+		if (check_backend(config, b, warn) && b == of_postmaster)
+			check_postmaster(config, b, &postmaster, warn);
+	}
+}
