@@ -497,6 +497,16 @@ static void log_if_slow(const struct session_shell *sh)
 	log_end();
 }
 
+/* It could not be told before, because a message was under way. */
+static void close_for_stop(struct session_shell *sh)
+{
+	const struct smtp_reply *reply = smtp_reply(SMTP_REPLY_SHUTDOWN);
+	const char *stage = smtp_session_stage(sh->smtp);
+
+	if (smtp_session_close(sh->smtp, reply))
+		session_shell_log_refusal(sh, reply, stage, SPAN_LITERAL(""), NULL);
+}
+
 void session_shell_decided(struct session_shell *sh, const struct smtp_reply *reply)
 {
 	log_if_slow(sh);
@@ -504,7 +514,7 @@ void session_shell_decided(struct session_shell *sh, const struct smtp_reply *re
 	sh->active_ms = now_ms(sh);
 	give_verdict(sh, reply);
 	if (sh->server->is_stopping)
-		smtp_session_close(sh->smtp, smtp_reply(SMTP_REPLY_SHUTDOWN));
+		close_for_stop(sh);
 	go_on(sh);
 }
 

@@ -122,13 +122,14 @@ void session_enter_closed(struct smtp_session *s)
 	s->waiting = SMTP_EVENT_NEED_INPUT;
 }
 
-void smtp_session_close(struct smtp_session *s, const struct smtp_reply *reply)
+bool smtp_session_close(struct smtp_session *s, const struct smtp_reply *reply)
 {
 	if (s->state == SESSION_CLOSED)
-		return;
+		return false;
 	session_enter_closed(s);
 	if (reply)
 		session_write_reply(s, reply);
+	return true;
 }
 
 /* ---- replies ---- */

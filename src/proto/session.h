@@ -149,8 +149,11 @@ void smtp_session_verdict(struct smtp_session *s, const struct smtp_reply *reply
  */
 void smtp_session_tls_started(struct smtp_session *s);
 
-/* End the session from outside with this reply (421); NULL: without a word. The next event is CLOSE, after RESET if due. */
-void smtp_session_close(struct smtp_session *s, const struct smtp_reply *reply);
+/*
+ * End the session from outside with this reply (421); NULL: without a word. The next event is CLOSE, after RESET if due.
+ * False: it was closed already, and nothing is said.
+ */
+bool smtp_session_close(struct smtp_session *s, const struct smtp_reply *reply);
 
 /* Bytes owed to the peer, and that so many of them were sent. */
 struct span smtp_session_output(const struct smtp_session *s);

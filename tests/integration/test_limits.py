@@ -366,6 +366,25 @@ def test_stop_with_sessions_open_tells_them_and_ends(daemon):
         assert busy.reply().code == 421
 
 
+def test_stop_in_the_middle_of_a_delivery_answers_it_and_says_goodbye(daemon):
+    """What has come when it goes on, the end of the message and the signal, it takes up in this order."""
+    daemon.start()
+    with Client(daemon.address) as c:
+        c.ehlo()
+        c.envelope()
+        c.expect(354, "DATA")
+        daemon.process.send_signal(signal.SIGSTOP)
+        c.send(b"x\r\n.\r\n")
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.process.send_signal(signal.SIGCONT)
+        assert [(r.code, r.status) for r in c.replies(2)] == [(250, "2.0.0"), (421, "4.3.2")]
+        assert c.rest_codes() == []
+    log = daemon.log
+    assert daemon.exit_code() == 0
+    assert log.find("refused")[0]["reason"] == log.find("disconnect")[0]["reason"] == "shutdown"
+    daemon.mailbox("anna").only()
+
+
 def test_stop_while_nothing_happens(daemon):
     daemon.start()
     daemon.stop(signal.SIGINT)

@@ -186,8 +186,8 @@ def test_percent_in_a_name_means_itself(server):
                                             ("{mail}/all/%n/Maildir", "all/anna/Maildir"), ("{mail}/one", "one"),
                                             ("{mail}/%%d/%d", "%d/example.org")])
 def test_path_pattern_is_the_maildir(daemon, pattern, where):
-    daemon.start(backends={"inbox": {"type": "maildir", "path": pattern.format(mail=daemon.mail)}})
     (daemon.mail / where).mkdir(parents=True)
+    daemon.start(backends={"inbox": {"type": "maildir", "path": pattern.format(mail=daemon.mail)}})
     assert deliver(daemon).code == 250
     assert len(list((daemon.mail / where / "new").iterdir())) == 1
 
