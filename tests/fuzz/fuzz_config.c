@@ -22,9 +22,11 @@ static void hold_session(const struct session_config *s)
 
 static void hold_client(const struct client_config *client)
 {
-	LAW(client->addresses && client->address_count);
-	for (size_t i = 0; i < client->address_count; i++) {
-		const struct addr_prefix *prefix = &client->addresses[i];
+	const struct network_list *addresses = &client->addresses;
+
+	LAW(addresses->networks && addresses->count);
+	for (size_t i = 0; i < addresses->count; i++) {
+		const struct addr_prefix *prefix = &addresses->networks[i];
 
 		LAW(prefix->family == ADDR_IPV4 ? prefix->bits <= 32 : prefix->bits <= 128);
 		LAW(prefix->bits || client->bare_newline != CONFIG_BARE_NEWLINE_LENIENT);
