@@ -195,7 +195,7 @@ static bool write_trace(struct session_shell *sh, struct buf *out)
 	const struct envelope *e = sh->envelope;
 	struct trace_facts facts = {
 		.helo_name = span_str(sh->helo_name),
-		.client = *conn_peer(sh->conn),
+		.client = sh->client,
 		.hostname = sh->listener->options.hostname,
 		.protocol = e->mail.protocol,
 		.message_id = e->mail.message_id,
@@ -285,7 +285,7 @@ void session_step_data(struct session_shell *sh, struct step_verdict *v)
 static void log_bare_dot(struct session_shell *sh)
 {
 	log_begin(LOG_LEVEL_INFO, sh->id, "bare_dot");
-	log_addr("client", conn_peer(sh->conn));
+	log_addr("client", &sh->client);
 	log_str("text", "a line with a single dot behind a bare LF did not end the message");
 	log_end();
 }

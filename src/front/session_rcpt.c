@@ -175,7 +175,7 @@ void session_step_rcpt(struct session_shell *sh, const struct smtp_event *event,
 	struct idn_domain domain;
 	const struct smtp_reply *reply = session_step_convert_domain(&domain, &event->address, SMTP_REPLY_BAD_RECIPIENT);
 	const struct policy_facts facts = {
-		.client = conn_peer(sh->conn),
+		.client = &sh->client,
 		.helo_name = span_str(sh->helo_name),
 		.sender = &sh->envelope->sender,
 		.recipient = &event->address,

@@ -49,7 +49,7 @@ void session_shell_log_refusal(struct session_shell *sh, const struct smtp_reply
 	if (!log_enabled(LOG_LEVEL_INFO))
 		return;
 	log_begin(LOG_LEVEL_INFO, sh->id, "refused");
-	log_addr("client", conn_peer(sh->conn));
+	log_addr("client", &sh->client);
 	log_str("stage", stage);
 	log_u64("code", reply->code);
 	log_str("status", reply->status);
@@ -71,7 +71,7 @@ static void log_disconnect(const struct session_shell *sh, const char *reason, i
 	if (!log_enabled(LOG_LEVEL_INFO))
 		return;
 	log_begin(LOG_LEVEL_INFO, sh->id, "disconnect");
-	log_addr("client", conn_peer(sh->conn));
+	log_addr("client", &sh->client);
 	log_str("listener", sh->listener->config->listen);
 	log_str("reason", reason);
 	log_str("stage", smtp_session_stage(sh->smtp));
@@ -106,7 +106,7 @@ enum ending { CLOSE_NOW, CLOSE_LINGERING };
 static void end_session(struct session_shell *sh, const char *reason, int error, enum ending ending)
 {
 	struct server *server = sh->server;
-	const struct addr client = *conn_peer(sh->conn);
+	const struct addr client = sh->client;
 
 	log_disconnect(sh, reason, error);
 	loop_timer_stop(server->loop, &sh->timer);
@@ -241,14 +241,14 @@ static enum turn start_handshake(struct session_shell *sh)
 static void settle(struct session_shell *sh)
 {
 	if (!sh->is_settled)
-		server_session_settled(sh->server, conn_peer(sh->conn));
+		server_session_settled(sh->server, &sh->client);
 	sh->is_settled = true;
 }
 
 /* Handshakes cost, so that one client may have only so many of them at a time. */
 static bool unsettle(struct session_shell *sh)
 {
-	if (sh->is_settled && !server_session_unsettled(sh->server, conn_peer(sh->conn)))
+	if (sh->is_settled && !server_session_unsettled(sh->server, &sh->client))
 		return false;
 	sh->is_settled = false;
 	return true;
@@ -643,6 +643,7 @@ bool session_shell_start(struct server *server, const struct setup_listener *lis
 		sh->server = server;
 		sh->setup = setup_get(server->setup);
 		sh->listener = listener;
+		sh->client = *peer;
 		sh->options = setup_options_for(sh->setup, listener, peer);
 		sh->smtp = smtp_session_new(&sh->options);
 	}

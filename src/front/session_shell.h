@@ -18,6 +18,7 @@ struct session_shell {
 	struct setup *setup; /* holds a reference: what it began with is what it ends with */
 	const struct setup_listener *listener; /* of the setup */
 	struct conn *conn;         /* owned; NULL once ended */
+	struct addr client;        /* who it is that we serve; a proxy may stand between */
 	struct smtp_session *smtp; /* owned */
 	struct smtp_session_options options; /* lent to it */
 	struct envelope *envelope; /* owned; NULL outside a transaction */

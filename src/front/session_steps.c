@@ -87,7 +87,7 @@ static bool note_mail(struct session_shell *sh, const struct smtp_event *event)
 	mail->body_type = event->u.mail.body_type;
 	mail->is_smtputf8 = event->u.mail.is_smtputf8;
 	mail->session_id = sh->id;
-	mail->client = conn_peer(sh->conn);
+	mail->client = &sh->client;
 	mail->helo_name = span_str(sh->helo_name);
 	mail->protocol = protocol_of(sh);
 	mail->message_id = arena_dup(&e->arena, span_str(session_shell_message_id(sh, id)));
