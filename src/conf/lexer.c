@@ -142,6 +142,8 @@ struct token lexer_next(struct lexer *l)
 	} else if (is_in(c, "=:;,()[]{}")) {
 		t.type = TOKEN_SIGN;
 		t.text = span_of(l->text.ptr + l->pos++, 1);
+	} else if (c == '\'') {
+		bad(&t, "strings stand in double quotes, \"so\", and not in single ones");
 	} else if (l->pos < l->text.len) {
 		bad(&t, "a byte that can stand only in a string or a comment");
 	}

@@ -1,5 +1,6 @@
 #include "conf/reader_private.h"
 
+#include "conf/duplicate.h"
 #include "conf/name.h"
 #include "conf/seed.h"
 
@@ -385,35 +386,17 @@ static bool read_root(struct reader *r, const config_setting_t *root, const conf
 	return default_route(r);
 }
 
-/* How many keys are given values on a line; *last is the last of them. */
-static unsigned keys_on_line(struct span line, struct span *last)
-{
-	struct lexer lexer;
-	struct token t = { 0 }, before;
-	unsigned count = 0;
-
-	lexer_init(&lexer, line);
-	do {
-		before = t;
-		t = lexer_next(&lexer);
-		if (before.type != TOKEN_WORD || t.type != TOKEN_SIGN || !strchr("=:", t.text.ptr[0]))
-			continue;
-		*last = before.text;
-		count++;
-	} while (t.type != TOKEN_END && t.type != TOKEN_BAD);
-	return count;
-}
-
-/* libconfig's "duplicate setting name" does not tell which; its line often does. */
+/* libconfig's "duplicate setting name" does not tell which. */
 static bool fail_parse(struct reader *r, const config_t *tree)
 {
-	struct config_place place = source_place(r->source, config_error_line(tree));
+	int line = config_error_line(tree);
+	struct config_place place = source_place(r->source, line);
 	const char *text = config_error_text(tree);
 	struct span key;
 
 	if (strncmp(text, "duplicate", strlen("duplicate")) != 0)
 		return err_set(r->err, "%s:%d: %s", place.file, place.line, text);
-	if (keys_on_line(source_line(r->source, config_error_line(tree)), &key) != 1)
+	if (!duplicate_find(buf_span(&r->source->text), line, &key))
 		return err_set(r->err, "%s:%d: a key stands here that was given before", place.file,
 			       place.line);
 	return err_set(r->err, "%s:%d: the key \"%.*s\" is given twice", place.file, place.line,

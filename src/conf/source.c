@@ -256,12 +256,3 @@ struct config_place source_place(const struct source *s, int line)
 	}
 	return place;
 }
-
-struct span source_line(const struct source *s, int line)
-{
-	struct span rest = buf_span(&s->text);
-
-	for (int i = 1; i < line; i++)
-		rest = span_from(rest, span_find(rest, '\n') + 1);
-	return span_head(rest, span_find(rest, '\n'));
-}

@@ -46,7 +46,4 @@ void source_fini(struct source *s);
 /* Where a line of the whole text stands. */
 struct config_place source_place(const struct source *s, int line);
 
-/* The text of one line, without its end. */
-struct span source_line(const struct source *s, int line);
-
 #endif

@@ -81,9 +81,6 @@ START_TEST(included_text_stands_in_the_place_of_its_line)
 	assert_place(5, "main.conf", 3);
 	assert_place(7, "main.conf", 4);
 	assert_place(8, "main.conf", 5);
-	ASSERT_SPAN_EQ(source_line(&source, 3), span_str("y = 2;"));
-	ASSERT_SPAN_EQ(source_line(&source, 8), span_str("d = 4;"));
-	ASSERT_SPAN_EQ(source_line(&source, 99), span_str(""));
 }
 END_TEST
 
