@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "conf/config_relay.h"
 
 struct environment;
 
@@ -21,11 +22,6 @@ struct config_place {
 
 struct network_list {
 	const struct addr_prefix *networks; /* NULL: none was given */
-	size_t count;
-};
-
-struct text_list {
-	const char *const *texts; /* NULL: none was given */
 	size_t count;
 };
 
@@ -101,7 +97,7 @@ struct client_config {
 	const struct config_place *places;
 };
 
-enum backend_type { BACKEND_MAILDIR, BACKEND_NULL };
+enum backend_type { BACKEND_MAILDIR, BACKEND_NULL, BACKEND_LMTP, BACKEND_SMTP };
 
 struct backend_config {
 	const char *name;
@@ -116,6 +112,7 @@ struct backend_config {
 	uint64_t quota;                  /* octets; 0: unlimited */
 	uint32_t quota_messages;         /* 0: unlimited */
 	bool is_quota_permanent;         /* quota_reply */
+	struct relay_config relay;       /* lmtp, smtp */
 	struct config_place place;
 	const struct config_place *places;
 };

@@ -111,6 +111,8 @@ static void dump_value(const struct config *config, const struct option *o, cons
 		dump_list(config->domains, config->domain_count, out);
 		break;
 	case OPTION_MAILBOXES:
+	case OPTION_HOSTS:
+	case OPTION_OFFERS:
 		dump_texts(field, out);
 		break;
 	case OPTION_NETWORKS:

@@ -267,12 +267,97 @@ static void check_maildir(struct lint *l, const struct backend_config *b)
 			warn(l, b->place, "in backend \"%.100s\" %s", b->name, rules[i].text);
 }
 
+static const struct backend_config *find_backend(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->backend_count; i++)
+		if (strcmp(config->backends[i].name, name) == 0)
+			return &config->backends[i];
+	return NULL;
+}
+
+/* Where a key of this backend stands; the backend itself where it has the default. */
+static struct config_place backend_key_place(const struct backend_config *b, const char *key)
+{
+	struct config_place place = b->places[option_find(OPTION_GROUP_BACKENDS, key) - option_table];
+
+	return place.file ? place : b->place;
+}
+
+static bool is_unix(const char *host)
+{
+	return strncmp(host, "unix:", strlen("unix:")) == 0 || host[0] == '/';
+}
+
+static bool has_only_unix_hosts(const struct relay_config *relay)
+{
+	for (size_t i = 0; i < relay->hosts.count; i++)
+		if (!is_unix(relay->hosts.texts[i]))
+			return false;
+	return true;
+}
+
+/* What is asked for and cannot be had. */
+static bool check_relay(struct lint *l, const struct backend_config *b)
+{
+	const struct relay_config *relay = &b->relay;
+	const struct backend_config *fallback =
+		relay->fallback ? find_backend(l->config, relay->fallback) : NULL;
+	const struct {
+		bool is_wrong;
+		const char *key, *text;
+	} rules[] = {
+		{ relay->hosts.count == 0, "hosts", "hosts: there must be at least one" },
+		{ relay->fallback && !fallback, "fallback", "fallback: there is no such backend" },
+		{ fallback == b, "fallback", "fallback: a backend cannot stand in for itself" },
+		{ relay->tls_keyfile && !relay->tls_certfile, "tls_keyfile",
+		  "tls_keyfile: there is a key, but no tls_certfile" },
+		{ relay->user && !relay->password_file, "user", "user: there is no password_file" },
+		{ relay->password_file && !relay->user, "password_file", "password_file: there is no user" },
+		{ relay->user && !relay->auth_without_tls && relay->tls < CONFIG_RELAY_TLS_MAY, "user",
+		  "user: without TLS the password is not sent; see tls and auth_without_tls" },
+	};
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
+		if (rules[i].is_wrong)
+			return fail_at(l, backend_key_place(b, rules[i].key), rules[i].text);
+	if (relay->user && relay->auth_without_tls && !has_only_unix_hosts(relay))
+		warn(l, backend_key_place(b, "auth_without_tls"),
+		     "auth_without_tls: the password may go over the network in plain text");
+	if (relay->user && !relay->auth_without_tls && relay->tls == CONFIG_RELAY_TLS_MAY)
+		warn(l, backend_key_place(b, "tls"),
+		     "tls: with \"may\" the password goes to whoever answers; \"verify\" sends it to the right one");
+	return true;
+}
+
+static bool check_relays(struct lint *l)
+{
+	for (size_t i = 0; i < l->config->backend_count; i++) {
+		const struct backend_config *b = &l->config->backends[i];
+		bool is_relay = b->type == BACKEND_LMTP || b->type == BACKEND_SMTP;
+
+		if (is_relay && !check_relay(l, b))
+			return false;
+	}
+	return true;
+}
+
+static bool is_fallback(const struct config *config, const struct backend_config *b)
+{
+	for (size_t i = 0; i < config->backend_count; i++) {
+		const char *fallback = config->backends[i].relay.fallback;
+
+		if (fallback && strcmp(fallback, b->name) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void check_backends(struct lint *l)
 {
 	const struct config *config = l->config;
 
 	for (size_t i = 0; i < config->backend_count; i++) {
-		bool is_used = false;
+		bool is_used = is_fallback(config, &config->backends[i]);
 
 		check_maildir(l, &config->backends[i]);
 		for (size_t j = 0; j < config->route_count; j++)
@@ -446,7 +531,8 @@ bool lint_check(struct config *config, struct err *err)
 	config->warnings = arena_alloc(&config->arena, LINT_WARNINGS_MAX * sizeof(*config->warnings));
 	if (!config->warnings)
 		return err_set(err, "%s: out of memory", config->file);
-	if (!check_domains(&l) || !check_listeners(&l) || !check_clients(&l) || !check_tls(&l))
+	if (!check_domains(&l) || !check_listeners(&l) || !check_clients(&l) || !check_tls(&l) ||
+	    !check_relays(&l))
 		return false;
 	check_hostname(&l);
 	check_postmaster(&l);

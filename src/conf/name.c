@@ -1,5 +1,6 @@
 #include "conf/name.h"
 
+#include "base/endpoint.h"
 #include "base/utf8.h"
 
 enum {
@@ -215,4 +216,24 @@ const char *name_check_greeting(struct span text)
 				return "may hold only printable ASCII";
 	}
 	return NULL;
+}
+
+const char *name_check_endpoint(struct span text)
+{
+	struct endpoint endpoint;
+	struct err err;
+
+	if (endpoint_parse(&endpoint, text, 0, &err))
+		return NULL;
+	return "is none of ADDRESS:PORT, [ADDRESS]:PORT, NAME:PORT and unix:/PATH";
+}
+
+const char *name_check_offer(struct span text)
+{
+	static const char *const offers[] = { "BINARYMIME", "DSN", "REQUIRETLS" };
+
+	for (size_t i = 0; i < sizeof(offers) / sizeof(*offers); i++)
+		if (span_eq(text, span_str(offers[i])))
+			return NULL;
+	return "is none of \"BINARYMIME\", \"DSN\" and \"REQUIRETLS\"";
 }

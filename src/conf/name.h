@@ -39,6 +39,12 @@ const char *name_check_delimiters(struct span delimiters);
 /* A local part that needs no quoting, in UTF-8, alone or with a domain. */
 const char *name_check_mailbox(struct span mailbox);
 
+/* Where a connection of ours may go, its port included: see base/endpoint.h. */
+const char *name_check_endpoint(struct span endpoint);
+
+/* An extension of SMTP that we tell our clients only when it is known that the next hop has it. */
+const char *name_check_offer(struct span offer);
+
 /* Letters, digits and any of "-._/", 32 at most: what syslog takes for the name of a program. */
 const char *name_check_tag(struct span tag);
 

@@ -7,7 +7,11 @@
 #define TI (1024 * 1024 * MI)
 #define DAY UINT64_C(86400)
 
-enum { MAILDIR_ONLY = 1u << BACKEND_MAILDIR, ANY_BACKEND = MAILDIR_ONLY | 1u << BACKEND_NULL };
+enum {
+	MAILDIR_ONLY = 1u << BACKEND_MAILDIR,
+	RELAYS_ONLY = 1u << BACKEND_LMTP | 1u << BACKEND_SMTP,
+	ANY_BACKEND = MAILDIR_ONLY | 1u << BACKEND_NULL | RELAYS_ONLY,
+};
 
 #define GLOBAL_FIELD(name, field) \
 	.key = #name, .scope = OPTION_GLOBAL, .offset = offsetof(struct config, field)
@@ -20,6 +24,10 @@ enum { MAILDIR_ONLY = 1u << BACKEND_MAILDIR, ANY_BACKEND = MAILDIR_ONLY | 1u << 
 #define MAILDIR(name, field) \
 	.key = #name, .scope = OPTION_BACKEND, .backend_types = MAILDIR_ONLY, \
 	.offset = offsetof(struct backend_config, field)
+#define RELAY(name) RELAY_FIELD(name, name)
+#define RELAY_FIELD(name, field) \
+	.key = #name, .scope = OPTION_BACKEND, .backend_types = RELAYS_ONLY, \
+	.offset = offsetof(struct backend_config, relay.field)
 #define ROUTE(name) .key = #name, .scope = OPTION_ROUTE, .offset = offsetof(struct route_config, name)
 #define CLIENT(name, field) \
 	.key = #name, .scope = OPTION_CLIENT, .offset = offsetof(struct client_config, field)
@@ -52,7 +60,14 @@ static const struct option_word syslog_facilities[] = {
 };
 
 static const struct option_word backend_types[] = {
-	{ "maildir", BACKEND_MAILDIR }, { "null", BACKEND_NULL }, { NULL, 0 },
+	{ "maildir", BACKEND_MAILDIR }, { "null", BACKEND_NULL }, { "lmtp", BACKEND_LMTP },
+	{ "smtp", BACKEND_SMTP },       { NULL, 0 },
+};
+
+static const struct option_word relay_tls[] = {
+	{ "never", CONFIG_RELAY_TLS_NEVER },   { "may", CONFIG_RELAY_TLS_MAY },
+	{ "encrypt", CONFIG_RELAY_TLS_ENCRYPT }, { "verify", CONFIG_RELAY_TLS_VERIFY },
+	{ "immediate", CONFIG_RELAY_TLS_IMMEDIATE }, { NULL, 0 },
 };
 
 static const struct option_word bare_newlines[] = {
@@ -297,8 +312,9 @@ const struct option option_table[] = {
 
 	{ BACKEND(type), WORD(backend_types), .is_required = true, .backend_types = ANY_BACKEND,
 	  .example = "\"maildir\"",
-	  .help = "What kind of backend it is: \"maildir\" stores messages in Maildirs, \"null\" accepts "
-		  "them and forgets them, which is good for load tests only." },
+	  .help = "What kind of backend it is: \"maildir\" stores messages in Maildirs, \"lmtp\" and \"smtp\" "
+		  "hand them to another server, and \"null\" accepts them and forgets them, which is good for "
+		  "load tests only." },
 	{ MAILDIR(path, path), .type = OPTION_PATTERN, .is_required = true,
 	  .example = "\"/var/vmail/%d/%n\"",
 	  .help = "The Maildir of a recipient: an absolute path in which %d is the domain, %n the local "
@@ -333,6 +349,73 @@ const struct option option_table[] = {
 	  .default_text = "temporary",
 	  .help = "What is said to a recipient whose mailbox is full: 452, and the client tries again for "
 		  "some days, or 552, and the sender learns it at once." },
+
+	{ RELAY(hosts), .type = OPTION_HOSTS, .is_required = true,
+	  .example = "( \"127.0.0.1:10025\", \"mail.example.org:25\", \"unix:/run/dovecot/lmtp\" )",
+	  .help = "The next hops: an address or a name with its port, or a unix socket. Of several, each gets a "
+		  "connection in its turn, and one that cannot be reached is left out for a while." },
+	{ RELAY(helo), .type = OPTION_HOSTNAME, .default_words = "the hostname", .example = "\"mx.example.org\"",
+	  .help = "The name by which we greet the next hop." },
+	{ RELAY(max_connections), COUNT(1, 10000), .default_text = "20",
+	  .help = "Connections to all the hosts together. A message has one from its first recipient to its end; "
+		  "beyond that it waits, see wait_timeout." },
+	{ RELAY(max_messages), COUNT(1, 1000000), .may_be_unlimited = true, .default_text = "100",
+	  .help = "Messages that one connection is used for." },
+	{ RELAY_FIELD(idle_time, idle_time_s), SECONDS(1, 3600), .default_text = "30s",
+	  .help = "How long a connection that is not in use is kept." },
+	{ RELAY_FIELD(wait_timeout, wait_timeout_s), SECONDS(1, 3600), .default_text = "1m",
+	  .help = "How long a message waits for a connection to any of the hosts before it is put off with 451." },
+	{ RELAY_FIELD(connect_timeout, connect_timeout_s), SECONDS(1, 3600), .default_text = "15s",
+	  .help = "How long connecting to a host may take, and how long a TLS handshake." },
+	{ RELAY_FIELD(greeting_timeout, greeting_timeout_s), SECONDS(1, 3600), .default_text = "30s",
+	  .help = "How long a host that was reached may take to greet us and answer EHLO, STARTTLS and AUTH." },
+	{ RELAY_FIELD(command_timeout, command_timeout_s), SECONDS(1, 3600), .default_text = "3m",
+	  .help = "How long the reply to MAIL or RCPT may take. Our own client waits all the while, for five "
+		  "minutes as a rule (RFC 5321)." },
+	{ RELAY_FIELD(data_timeout, data_timeout_s), SECONDS(1, 3600), .default_text = "2m",
+	  .help = "How long the reply to DATA may take." },
+	{ RELAY_FIELD(block_timeout, block_timeout_s), SECONDS(1, 3600), .default_text = "3m",
+	  .help = "How long a host may take none of the content that is sent to it." },
+	{ RELAY_FIELD(final_timeout, final_timeout_s), SECONDS(1, 7200), .default_text = "10m",
+	  .help = "How long the reply to a whole message may take. When it does not come in time the client is "
+		  "asked to send the message again, and the host may then have it twice." },
+	{ RELAY(tls), WORD(relay_tls), .default_text = "may",
+	  .help = "TLS towards the hosts: \"never\"; \"may\", by STARTTLS where it is offered, whatever the "
+		  "certificate; \"encrypt\", by STARTTLS always, whatever the certificate; \"verify\", by STARTTLS "
+		  "and with a good certificate; \"immediate\", from the first byte and with a good certificate." },
+	{ RELAY(tls_name), .type = OPTION_HOSTNAME, .default_words = "the host's, as it stands in hosts",
+	  .example = "\"mail.example.org\"",
+	  .help = "The name for which certificates of the hosts must be." },
+	{ RELAY(tls_cafile), .type = OPTION_PATH, .default_words = "the system's authorities",
+	  .example = "\"/etc/smtpfrontd/tls/hop-ca.pem\"",
+	  .help = "The authorities that those certificates may be from, in PEM." },
+	{ RELAY(tls_certfile), .type = OPTION_PATH, .default_words = "none",
+	  .example = "\"/etc/smtpfrontd/tls/client.pem\"",
+	  .help = "A certificate of our own to show to hosts that ask for one." },
+	{ RELAY(tls_keyfile), .type = OPTION_PATH, .default_words = "that of tls_certfile",
+	  .example = "\"/etc/smtpfrontd/tls/client.key\"",
+	  .help = "The key of that certificate." },
+	{ RELAY(user), .type = OPTION_TEXT, .default_words = "none, without AUTH", .example = "\"relay\"",
+	  .help = "The user that we log in as (AUTH). It needs password_file." },
+	{ RELAY(password_file), .type = OPTION_PATH, .default_words = "none",
+	  .example = "\"/etc/smtpfrontd/relay.password\"",
+	  .help = "A file whose first line is that user's password. Only its owner and group may have access." },
+	{ RELAY(auth_without_tls), BOOL, .default_text = "false",
+	  .help = "Send the password also over a connection without TLS." },
+	{ RELAY(xclient), BOOL, .default_text = "false",
+	  .help = "Tell hosts that offer XCLIENT (as Postfix does) who our client is, so that they treat the "
+		  "message as if it came from there." },
+	{ RELAY(xforward), BOOL, .default_text = "false",
+	  .help = "Tell hosts that offer XFORWARD the same for their logs." },
+	{ RELAY(stream), BOOL, .default_text = "false",
+	  .help = "Send the content on while it arrives. Otherwise it is sent when it is here as a whole, and the "
+		  "host is not kept busy by clients that are slow." },
+	{ RELAY(offers), .type = OPTION_OFFERS, .default_words = "what was learned at the last contact",
+	  .example = "( \"DSN\", \"BINARYMIME\" )",
+	  .help = "What the hosts are known to offer before they were asked. Extensions that depend on the next hop "
+		  "are offered to clients only when it is known to have them." },
+	{ RELAY(fallback), .type = OPTION_TEXT, .default_words = "none", .example = "\"inbox\"",
+	  .help = "The name of a backend that takes messages while none of the hosts can be reached." },
 
 	{ ROUTE(listener), .type = OPTION_TEXT, .default_words = "any listener", .example = "\"[::]:587\"",
 	  .help = "The listener that the client came by, as its key listen has it." },

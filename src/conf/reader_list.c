@@ -3,6 +3,8 @@
  */
 #include "conf/reader_private.h"
 
+#include <stdio.h>
+
 /*
  * How many domains there may be, which are compared pair by pair; how many addresses a
  * rule for clients may have, how many certificates a listener, and how many names other lists.
@@ -41,9 +43,12 @@ bool reader_texts(struct reader *r, const struct option *o, const config_setting
 	struct text_list *list = field;
 	int count = config_setting_length(s);
 	const char **texts;
+	char wanted[160];
 
-	if (!reader_is_list(s))
-		return reader_fail_type(r, o, s, "a list such as ( \"anna\", \"ben@example.org\" )");
+	if (!reader_is_list(s)) {
+		snprintf(wanted, sizeof(wanted), "a list such as %s", o->example);
+		return reader_fail_type(r, o, s, wanted);
+	}
 	if (count > TEXTS_MAX)
 		return reader_fail(r, s, "%s: more than %d", o->key, TEXTS_MAX);
 	texts = arena_alloc(&r->config->arena, ((size_t)count + 1) * sizeof(*texts));

@@ -1,7 +1,9 @@
 #include "front/server.h"
 
 #include "backend/maildir_job.h"
+#include "backend/relay.h"
 #include "front/server_tls.h"
+#include "front/setup_relay.h"
 #include "front/session_shell.h"
 #include "net/fdlimit.h"
 #include "net/listener.h"
@@ -13,6 +15,9 @@
 #include <unistd.h>
 
 enum {
+	/* Names that are looked up at the same time, and that wait for it. */
+	RESOLVER_THREADS = 4,
+	RESOLVER_QUEUE_MAX = 256,
 	/* Jobs waiting for the disk; beyond it new ones are answered with 451. */
 	DISK_QUEUE_MAX = 4096,
 	/* Refused content that is read in a tick of the loop: 16 MiB a second, of all sessions. */
@@ -235,7 +240,7 @@ static uint32_t from_one_to(uint64_t value, uint32_t most)
 static void fit_descriptors(struct server *s)
 {
 	const struct config *config = s->start_config;
-	uint64_t reserved = FDS_RESERVED + config->listener_count;
+	uint64_t reserved = FDS_RESERVED + config->listener_count + setup_relay_descriptors(config);
 	uint64_t wanted = reserved + (uint64_t)config->disk_threads * MAILDIR_DELIVERY_FDS +
 			  (uint64_t)config->max_sessions * 2;
 	uint64_t got = fdlimit_raise(wanted), left = got > reserved ? got - reserved : 0, for_threads;
@@ -267,7 +272,8 @@ static bool build_parts(struct server *s, struct config *config, struct err *err
 	if (getrandom(&s->next_session, sizeof(s->next_session), 0) < 0)
 		return err_set_errno(err, "getrandom");
 	s->disk = pool_new(s->loop, "disk", s->disk_threads, DISK_QUEUE_MAX, err);
-	if (!s->disk || !build_spool(s, err))
+	s->resolver = pool_new(s->loop, "resolver", RESOLVER_THREADS, RESOLVER_QUEUE_MAX, err);
+	if (!s->disk || !s->resolver || !build_spool(s, err))
 		return false;
 	s->setup = setup_new(s, config, NULL, err);
 	return s->setup && open_sockets(s, err) && server_tls_open(s, err);
@@ -282,6 +288,7 @@ struct server *server_new(struct loop *loop, struct config *config, struct err *
 		return NULL;
 	}
 	s->loop = loop;
+	list_init(&s->relays);
 	s->start_config = config_get(config);
 	list_init(&s->sessions);
 	list_init(&s->sockets);
@@ -353,6 +360,9 @@ void server_free(struct server **server)
 	stop_accepting(s);
 	while (!list_empty(&s->sessions))
 		session_shell_abandon(LIST_OWNER(s->sessions.next, struct session_shell, link));
+	/* What they still have under way uses pools and spools. */
+	backend_relay_abandon(&s->relays);
+	pool_free(&s->resolver);
 	pool_free(&s->disk);
 	spool_disk_free(&s->spool_budget.disk);
 	server_tls_close(s);

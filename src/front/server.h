@@ -28,6 +28,8 @@ struct server {
 	struct setup *setup; /* holds a reference: what new sessions begin with */
 	const struct config *start_config; /* holds a reference: for what only a restart can change */
 	struct pool *disk;
+	struct pool *resolver; /* looks names up */
+	struct list relays;    /* all lmtp and smtp backends that there are still: see backend/relay.h */
 	struct spool_budget spool_budget;
 	struct list sockets; /* of server_socket.link; in the order of the configuration */
 	struct server_tls *tls; /* owned */

@@ -2,6 +2,7 @@
 
 #include "front/server.h"
 #include "front/server_tls.h"
+#include "front/setup_relay.h"
 #include "net/tls.h"
 
 #include <stdio.h>
@@ -41,8 +42,22 @@ static struct backend *new_backend(struct server *server, const struct config *c
 		return backend_maildir_new(&maildir, err);
 	case BACKEND_NULL:
 		return backend_null_new(b->name, server->loop, err);
+	case BACKEND_LMTP:
+	case BACKEND_SMTP:
+		return setup_relay_new(server, config, b, err);
 	}
 	BUG_ON(true);
+}
+
+/* The lint has seen that each is there. */
+static void name_fallbacks(struct setup *setup)
+{
+	const struct config *config = setup->config;
+
+	for (size_t i = 0; i < config->backend_count; i++)
+		for (size_t j = 0; config->backends[i].relay.fallback && j < config->backend_count; j++)
+			if (strcmp(config->backends[j].name, config->backends[i].relay.fallback) == 0)
+				setup->backends[i]->fallback = setup->backends[j];
 }
 
 static bool build_backends(struct setup *setup, struct server *server, struct err *err)
@@ -55,6 +70,7 @@ static bool build_backends(struct setup *setup, struct server *server, struct er
 		if (!setup->backends[i])
 			return false;
 	}
+	name_fallbacks(setup);
 	return true;
 }
 

@@ -178,7 +178,7 @@ static const struct {
 	{ FIRST INBOX "listeners = ( { listen = \"mx:25\"; } );",
 	  "t:3: listen: \"mx:25\" is not an address and port" },
 	{ FIRST PORT25 "backends = { a = { type = \"maildr\"; }; };",
-	  "t:3: type: \"maildr\" is none of \"maildir\", \"null\"; did you mean \"maildir\"?" },
+	  "t:3: type: \"maildr\" is none of \"maildir\", \"null\", \"lmtp\", \"smtp\"; did you mean \"maildir\"?" },
 	{ FIRST PORT25 "backends = { a = { type = \"maildir\"; path = \"mail/%n\"; }; };",
 	  "t:3: path: \"mail/%n\" is not an absolute path" },
 	{ FIRST PORT25 "backends = { a = { type = \"maildir\"; path = \"/mail/%z\"; }; };",

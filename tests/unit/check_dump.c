@@ -31,6 +31,11 @@ static const char *const dumped[] = {
 	     "syslog_facility = \"local7\";",
 	BASE "clients = ( { address = ( \"192.0.2.0/24\", \"fd00::/8\" ); bare_newline = \"lenient\"; },"
 	     " { address = \"::1\"; } );",
+	FIRST
+	"backends = { hop = { type = \"smtp\"; hosts = ( \"[::1]:25\", \"unix:/run/lmtp\" ); fallback = \"two\";"
+	" offers = ( \"DSN\" ); tls = \"encrypt\"; user = \"u\"; password_file = \"/p\"; max_messages = \"unlimited\"; };"
+	" two = { type = \"lmtp\"; hosts = ( \"mail.example.org:24\" ); stream = true; xclient = true; }; };"
+	"routes = ( { backend = \"hop\"; } );" PORT25,
 };
 
 /* Compared without the comments, which tell of other lines. */

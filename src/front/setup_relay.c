@@ -1,0 +1,126 @@
+/*
+ * The lmtp and smtp backends of a setup, as the configuration has them.
+ */
+#include "front/setup_relay.h"
+
+#include "backend/relay.h"
+#include "front/server.h"
+
+#include <stdlib.h>
+
+static uint32_t offers_of(const struct relay_config *c)
+{
+	static const struct {
+		const char *name;
+		uint32_t bits;
+	} offers[] = {
+		{ "BINARYMIME", SMTP_OFFER_BINARYMIME | SMTP_OFFER_CHUNKING },
+		{ "DSN", SMTP_OFFER_DSN },
+		{ "REQUIRETLS", SMTP_OFFER_REQUIRETLS },
+	};
+	uint32_t bits = 0;
+
+	for (size_t i = 0; i < c->offers.count; i++)
+		for (size_t j = 0; j < sizeof(offers) / sizeof(*offers); j++)
+			if (strcmp(c->offers.texts[i], offers[j].name) == 0)
+				bits |= offers[j].bits;
+	return bits;
+}
+
+static enum relay_tls tls_of(enum config_relay_tls configured)
+{
+	switch (configured) {
+	case CONFIG_RELAY_TLS_NEVER:
+		return RELAY_TLS_NEVER;
+	case CONFIG_RELAY_TLS_MAY:
+		return RELAY_TLS_MAY;
+	case CONFIG_RELAY_TLS_ENCRYPT:
+		return RELAY_TLS_ENCRYPT;
+	case CONFIG_RELAY_TLS_VERIFY:
+		return RELAY_TLS_VERIFY;
+	case CONFIG_RELAY_TLS_IMMEDIATE:
+		return RELAY_TLS_IMMEDIATE;
+	}
+	BUG_ON(true);
+}
+
+static uint64_t ms(uint32_t seconds)
+{
+	return 1000ULL * seconds;
+}
+
+static void fill_options(struct relay_options *o, const struct relay_config *c)
+{
+	o->max_connections = c->max_connections;
+	o->max_messages = c->max_messages;
+	o->idle_ms = ms(c->idle_time_s);
+	o->wait_ms = ms(c->wait_timeout_s);
+	o->connect_ms = ms(c->connect_timeout_s);
+	o->greeting_ms = ms(c->greeting_timeout_s);
+	o->command_ms = ms(c->command_timeout_s);
+	o->data_ms = ms(c->data_timeout_s);
+	o->block_ms = ms(c->block_timeout_s);
+	o->final_ms = ms(c->final_timeout_s);
+	o->tls = tls_of(c->tls);
+	o->tls_name = c->tls_name;
+	o->tls_cafile = c->tls_cafile;
+	o->tls_certfile = c->tls_certfile;
+	o->tls_keyfile = c->tls_keyfile;
+	o->user = c->user;
+	o->password_file = c->password_file;
+	o->auth_without_tls = c->auth_without_tls;
+	o->sends_xclient = c->xclient;
+	o->sends_xforward = c->xforward;
+	o->streams = c->stream;
+	o->offers = offers_of(c);
+}
+
+static struct endpoint *parse_hosts(const struct relay_config *c, struct err *err)
+{
+	struct endpoint *hosts = calloc(c->hosts.count, sizeof(*hosts));
+
+	if (!hosts)
+		err_set(err, "out of memory");
+	for (size_t i = 0; hosts && i < c->hosts.count; i++) {
+		if (endpoint_parse(&hosts[i], span_str(c->hosts.texts[i]), 0, err))
+			continue;
+		free(hosts);
+		return NULL;
+	}
+	return hosts;
+}
+
+struct backend *setup_relay_new(struct server *server, const struct config *config,
+				const struct backend_config *b, struct err *err)
+{
+	struct relay_options options = {
+		.name = b->name,
+		.is_lmtp = b->type == BACKEND_LMTP,
+		.helo = b->relay.helo ? b->relay.helo : config->hostname,
+		.host_count = b->relay.hosts.count,
+		.all = &server->relays,
+		.loop = server->loop,
+		.disk = server->disk,
+		.resolver = server->resolver,
+	};
+	struct endpoint *hosts = parse_hosts(&b->relay, err);
+	struct backend *backend;
+
+	if (!hosts)
+		return NULL;
+	options.hosts = hosts;
+	fill_options(&options, &b->relay);
+	backend = backend_relay_new(&options, err);
+	free(hosts);
+	return backend;
+}
+
+uint64_t setup_relay_descriptors(const struct config *config)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < config->backend_count; i++)
+		if (config->backends[i].type == BACKEND_LMTP || config->backends[i].type == BACKEND_SMTP)
+			count += config->backends[i].relay.max_connections;
+	return count;
+}

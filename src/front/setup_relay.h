@@ -1,0 +1,19 @@
+/*
+ * From the configuration of an lmtp or smtp backend to the backend.
+ */
+#ifndef FRONT_SETUP_RELAY_H
+#define FRONT_SETUP_RELAY_H
+
+#include "backend/backend.h"
+#include "conf/config.h"
+
+struct server;
+
+/* NULL: err tells why. */
+struct backend *setup_relay_new(struct server *server, const struct config *config,
+				const struct backend_config *b, struct err *err);
+
+/* Connections to next hops that a configuration may have at the same time. */
+uint64_t setup_relay_descriptors(const struct config *config);
+
+#endif
