@@ -10,6 +10,13 @@ void buf_fini(struct buf *b)
 	*b = (struct buf){ 0 };
 }
 
+void buf_wipe(struct buf *b)
+{
+	if (b->data)
+		explicit_bzero(b->data, b->size);
+	buf_fini(b);
+}
+
 bool buf_reserve(struct buf *b, size_t more)
 {
 	size_t len = buf_len(b);

@@ -18,6 +18,9 @@ struct buf {
 
 void buf_fini(struct buf *b);
 
+/* The same for secrets: the memory is overwritten first. Of what it grew out of nothing is known. */
+void buf_wipe(struct buf *b);
+
 static inline size_t buf_len(const struct buf *b)
 {
 	return b->end - b->start;

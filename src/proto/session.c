@@ -15,7 +15,8 @@ static const char *const event_names[SMTP_EVENTS] = {
 	[SMTP_EVENT_HELO] = "helo",             [SMTP_EVENT_MAIL] = "mail",
 	[SMTP_EVENT_RCPT] = "rcpt",             [SMTP_EVENT_DATA] = "data",
 	[SMTP_EVENT_MESSAGE] = "message",       [SMTP_EVENT_BODY] = "body",
-	[SMTP_EVENT_STARTTLS] = "starttls",
+	[SMTP_EVENT_STARTTLS] = "starttls",     [SMTP_EVENT_AUTH] = "auth",
+	[SMTP_EVENT_AUTH_STEP] = "auth_step",
 	[SMTP_EVENT_RESET] = "reset",           [SMTP_EVENT_REPLIED] = "replied",
 	[SMTP_EVENT_QUIT] = "quit",             [SMTP_EVENT_CLOSE] = "close",
 };
@@ -45,7 +46,8 @@ void smtp_session_free(struct smtp_session **session)
 	if (!s)
 		return;
 	buf_fini(&s->out);
-	buf_fini(&s->line);
+	buf_wipe(&s->line);
+	buf_wipe(&s->secret);
 	free(s);
 }
 
@@ -59,11 +61,19 @@ void smtp_session_sent(struct smtp_session *s, size_t len)
 	buf_use(&s->out, len);
 }
 
+/* It may have been a secret. */
+static void forget_line(struct smtp_session *s)
+{
+	if (s->line.data)
+		explicit_bzero(s->line.data, s->line.end);
+	buf_clear(&s->line);
+}
+
 void smtp_session_trim(struct smtp_session *s)
 {
 	buf_release_empty(&s->out);
 	if (s->line_state == LINE_DONE)
-		buf_clear(&s->line);
+		forget_line(s);
 	buf_release_empty(&s->line);
 }
 
@@ -118,6 +128,7 @@ void session_enter_closed(struct smtp_session *s)
 {
 	s->is_reset_due |= s->transaction.is_open;
 	reset_transaction(s);
+	session_wipe_secret(s);
 	s->state = SESSION_CLOSED;
 	s->waiting = SMTP_EVENT_NEED_INPUT;
 }
@@ -236,6 +247,10 @@ static void default_success(struct smtp_session *s, enum smtp_event_type type)
 	case SMTP_EVENT_MESSAGE:
 		session_write_reply(s, smtp_reply(SMTP_REPLY_MESSAGE_OK));
 		return;
+	case SMTP_EVENT_AUTH:
+	case SMTP_EVENT_AUTH_STEP:
+		session_write_reply(s, smtp_reply(SMTP_REPLY_AUTH_OK));
+		return;
 	case SMTP_EVENT_STARTTLS:
 		session_write_reply(s, smtp_reply(SMTP_REPLY_START_TLS));
 		return;
@@ -244,7 +259,7 @@ static void default_success(struct smtp_session *s, enum smtp_event_type type)
 	}
 }
 
-static void note_accepted(struct smtp_session *s, enum smtp_event_type type)
+static void note_accepted(struct smtp_session *s, enum smtp_event_type type, const struct smtp_reply *reply)
 {
 	switch (type) {
 	case SMTP_EVENT_CONNECT:
@@ -266,6 +281,13 @@ static void note_accepted(struct smtp_session *s, enum smtp_event_type type)
 	case SMTP_EVENT_MESSAGE:
 		s->errors = 0;
 		break;
+	case SMTP_EVENT_AUTH:
+	case SMTP_EVENT_AUTH_STEP:
+		if (reply && reply->code == 334)
+			s->state = SESSION_AUTH;
+		else
+			s->is_authenticated = true;
+		break;
 	case SMTP_EVENT_STARTTLS:
 		s->state = SESSION_TLS;
 		break;
@@ -283,6 +305,11 @@ static void note_decided(struct smtp_session *s, enum smtp_event_type type, cons
 		s->state = SESSION_COMMAND;
 		reset_transaction(s);
 	}
+	if (type == SMTP_EVENT_AUTH || type == SMTP_EVENT_AUTH_STEP) {
+		s->state = SESSION_COMMAND;
+		s->is_secret_due = reply && smtp_reply_is_error(reply);
+		session_wipe_secret(s);
+	}
 	/* What its parameters left there must not outlive it. */
 	if (type == SMTP_EVENT_MAIL && reply && smtp_reply_is_error(reply))
 		reset_transaction(s);
@@ -298,7 +325,7 @@ void smtp_session_verdict(struct smtp_session *s, const struct smtp_reply *reply
 	s->waiting = SMTP_EVENT_NEED_INPUT;
 	note_decided(s, type, reply);
 	if (!reply || !smtp_reply_is_error(reply)) {
-		note_accepted(s, type);
+		note_accepted(s, type, reply);
 		if (reply)
 			session_write_reply(s, reply);
 		else
@@ -333,10 +360,12 @@ void smtp_session_tls_started(struct smtp_session *s)
 	s->is_tls = true;
 	if (s->state == SESSION_NEW)
 		return;
-	buf_clear(&s->line);
+	forget_line(s);
 	s->line_state = LINE_PARTIAL;
 	s->line_ending = LINE_ENDING_UNKNOWN;
 	s->has_helo = s->has_ehlo = s->is_extended = false;
+	s->is_authenticated = s->is_secret_due = false;
+	s->auth_mechanisms = NULL;
 	s->stage = "command";
 	s->state = SESSION_COMMAND;
 }
@@ -364,8 +393,16 @@ static bool tell_due(struct smtp_session *s, struct smtp_event *event)
 	return false;
 }
 
+/* Octets of a line that may come now. */
+static size_t line_max(const struct smtp_session *s)
+{
+	return s->state == SESSION_AUTH ? SMTP_AUTH_LINE_MAX : s->options->max_command_line;
+}
+
 static enum session_step answer_overlong(struct smtp_session *s, struct smtp_event *event)
 {
+	if (s->state == SESSION_AUTH)
+		return session_refuse_overlong_auth_line(s, event);
 	s->stage = "command";
 	return session_answer(s, SMTP_REPLY_LINE_TOO_LONG, SPAN_LITERAL(""), event);
 }
@@ -386,16 +423,19 @@ static bool is_line_end_right(struct smtp_session *s, bool has_cr)
 static enum session_step take_line(struct smtp_session *s, struct span line, struct smtp_event *event)
 {
 	bool has_cr = line.len && line.ptr[line.len - 1] == '\r';
-	bool is_overlong = line.len - has_cr > s->options->max_command_line;
+	bool is_overlong = line.len - has_cr > line_max(s);
 
 	if (!is_line_end_right(s, has_cr)) {
 		s->stage = "command";
 		/* What is too long is told in no case, because it may have been thrown away already. */
-		return session_answer_and_close(s, SMTP_REPLY_BARE_LF, is_overlong ? SPAN_LITERAL("") : line, event);
+		return session_answer_and_close(s, SMTP_REPLY_BARE_LF,
+						is_overlong ? SPAN_LITERAL("") : session_shown_line(s, line), event);
 	}
 	line = span_head(line, line.len - has_cr);
 	if (is_overlong)
 		return answer_overlong(s, event);
+	if (s->state == SESSION_AUTH)
+		return session_take_auth_line(s, line, event);
 	return session_handle_command(s, line, event);
 }
 
@@ -421,19 +461,33 @@ static enum session_step discard_line(struct smtp_session *s, struct span part, 
 	return session_answer_and_close(s, SMTP_REPLY_LINE_ENDLESS, SPAN_LITERAL(""), event);
 }
 
+/* Memory that it grows out of is wiped, because it may hold a secret. */
+static bool add_to_line(struct smtp_session *s, struct span part)
+{
+	struct buf grown = { 0 };
+
+	if (s->line.size - s->line.end < part.len) {
+		if (!buf_reserve(&grown, buf_len(&s->line) + part.len) || !buf_add_span(&grown, buf_span(&s->line)))
+			return false;
+		buf_wipe(&s->line);
+		s->line = grown;
+	}
+	return buf_add_span(&s->line, part);
+}
+
 /* Keep the begin of a line until the rest comes. */
 static enum session_step keep_line(struct smtp_session *s, struct span part, struct smtp_event *event)
 {
 	size_t len = buf_len(&s->line) + part.len;
 
 	/* One more byte may be the CR of its line end. */
-	if (len > (size_t)s->options->max_command_line + 1) {
+	if (len > line_max(s) + 1) {
 		s->line_octets = buf_len(&s->line);
 		s->line_state = LINE_DISCARDING;
-		buf_fini(&s->line);
+		buf_wipe(&s->line);
 		return discard_line(s, part, event);
 	}
-	if (!buf_add_span(&s->line, part))
+	if (!add_to_line(s, part))
 		return session_answer_and_close(s, SMTP_REPLY_NO_MEMORY_CLOSE, SPAN_LITERAL(""), event);
 	return STEP_ON;
 }
@@ -450,12 +504,12 @@ static enum session_step end_line(struct smtp_session *s, struct span part, stru
 		return session_answer_and_close(s, SMTP_REPLY_LINE_ENDLESS, SPAN_LITERAL(""), event);
 	if (buf_len(&s->line) == 0)
 		return take_line(s, part, event);
-	if (buf_len(&s->line) + part.len > (size_t)s->options->max_command_line + 1) {
+	if (buf_len(&s->line) + part.len > line_max(s) + 1) {
 		s->line_last = part.ptr[part.len - 1]; /* kept lines are no longer than this, so it has one */
-		buf_clear(&s->line);
+		forget_line(s);
 		return take_discarded_line(s, event);
 	}
-	if (!buf_add_span(&s->line, part))
+	if (!add_to_line(s, part))
 		return session_answer_and_close(s, SMTP_REPLY_NO_MEMORY_CLOSE, SPAN_LITERAL(""), event);
 	s->line_state = LINE_READY;
 	return STEP_ON;
@@ -493,7 +547,7 @@ static enum session_step take_input(struct smtp_session *s, struct span in, size
 {
 	*used = 0;
 	if (s->line_state == LINE_DONE) {
-		buf_clear(&s->line);
+		forget_line(s);
 		s->line_state = LINE_PARTIAL;
 	}
 	if (s->line_state == LINE_READY)

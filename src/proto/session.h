@@ -30,44 +30,19 @@
 #include "proto/header.h"
 #include "proto/param.h"
 #include "proto/reply.h"
+#include "proto/session_options.h"
 
 /* Pending output beyond which no further input is used, in bytes. */
 enum { SMTP_SESSION_OUTPUT_MAX = 16 * 1024 };
 
+enum {
+	SMTP_MECHANISM_MAX = 20,    /* RFC 4422 3.1: octets of a mechanism's name */
+	SMTP_AUTH_LINE_MAX = 12288, /* RFC 4954 4: octets of a line that answers a challenge, without the line end */
+	SMTP_CHALLENGE_MAX = SMTP_AUTH_LINE_MAX / 4 * 3, /* octets before they are put into base64 */
+};
+
 /* Bytes of one command line that are discarded before the connection is given up. */
 enum { SMTP_LINE_DISCARD_MAX = 1024 * 1024 };
-
-/* What to make of a bare LF. */
-enum smtp_bare_newline {
-	SMTP_BARE_NEWLINE_AUTO,    /* the session's first line decides */
-	SMTP_BARE_NEWLINE_REJECT,  /* CRLF only; a message with a bare LF is refused */
-	SMTP_BARE_NEWLINE_LENIENT, /* LF and CRLF mean the same everywhere, end of data included: open to smuggling */
-};
-
-/* What a session obeys; lent for its whole life, never changed meanwhile. */
-struct smtp_session_options {
-	const char *hostname;
-	const char *greeting; /* text between 220 and ESMTP; '\n' makes 220- lines */
-	uint64_t max_message_size; /* octets, as RFC 1870 counts them */
-	uint64_t max_header_size;  /* octets */
-	uint32_t max_hops;         /* Received fields */
-	uint32_t max_command_line; /* octets, without the line end */
-	uint32_t max_recipients;   /* per message */
-	uint32_t max_recipient_domains; /* per message, told as RCPTDOMAINMAX (RFC 9422); 0: no limit */
-	uint32_t max_messages;     /* per session */
-	uint32_t max_errors;       /* 5xx replies since the last accepted message */
-	uint32_t maxnotimpl;       /* unimplemented commands; 0: unlimited */
-	enum smtp_bare_newline bare_newline;
-	bool is_lenient; /* MAIL without HELO, nested MAIL, surplus or missing arguments, addresses without <> */
-	bool rejects_unknown_parameters; /* 555 rather than ignoring them */
-	/* What depends on where messages go. */
-	bool offers_binarymime; /* RFC 3030 */
-	bool offers_dsn;        /* RFC 3461 */
-	bool offers_requiretls; /* RFC 8689; in TLS only */
-	bool offers_prdr;       /* a reply for each recipient at the end of a message */
-	bool offers_starttls;
-	bool requires_tls; /* 530 to all that needs none but TLS */
-};
 
 enum smtp_event_type {
 	SMTP_EVENT_NEED_INPUT,  /* all input was used */
@@ -80,11 +55,13 @@ enum smtp_event_type {
 	SMTP_EVENT_RCPT,
 	SMTP_EVENT_DATA,
 	SMTP_EVENT_MESSAGE,
+	SMTP_EVENT_AUTH,      /* a mechanism is chosen */
+	SMTP_EVENT_AUTH_STEP, /* a challenge was answered */
 	SMTP_EVENT_STARTTLS, /* accepted: send the output, then shake hands and call smtp_session_tls_started() */
 	/* These only tell. */
 	SMTP_EVENT_BODY,    /* the next content of the message; lines end in LF */
 	SMTP_EVENT_RESET,   /* the transaction is over and nothing of it may be kept */
-	SMTP_EVENT_REPLIED, /* the machine answered a command with an error by itself */
+	SMTP_EVENT_REPLIED, /* the machine answered a command with an error by itself, which ends an exchange of AUTH */
 	SMTP_EVENT_QUIT,    /* send the output, then close */
 	SMTP_EVENT_CLOSE,   /* send the output, then close: an error or smtp_session_close() */
 	SMTP_EVENTS
@@ -110,6 +87,10 @@ struct smtp_event {
 			unsigned notify;   /* bits of enum smtp_dsn_notify (RFC 3461 4.1) */
 			struct span orcpt; /* "addr-type;xtext" as it came (RFC 3461 4.2); empty: none */
 		} rcpt;
+		struct {
+			const char *mechanism; /* one of those offered */
+			struct span response;  /* decoded; ptr NULL: AUTH came without. A secret */
+		} auth; /* AUTH, AUTH_STEP */
 		struct span body;
 		struct {
 			uint64_t octets; /* as RFC 1870 counts them */
@@ -142,6 +123,18 @@ size_t smtp_session_next(struct smtp_session *s, struct span in, struct smtp_eve
  * refuses; a reply of 421 closes. The reply is copied into the output at once.
  */
 void smtp_session_verdict(struct smtp_session *s, const struct smtp_reply *reply);
+
+/*
+ * Another answer to AUTH and AUTH_STEP: 334 and so many octets, SMTP_CHALLENGE_MAX at most. (The default success
+ * is 235.) What the machine refuses by itself, cancelling included, ends the exchange; REPLIED tells it.
+ */
+void smtp_session_challenge(struct smtp_session *s, struct span challenge);
+
+/*
+ * What AUTH offers from here on: mechanisms in upper case with a blank between; NULL or "": AUTH is not offered
+ * and not implemented. Lent until the next call or the end. TLS forgets it.
+ */
+void smtp_session_offer_auth(struct smtp_session *s, const char *mechanisms);
 
 /*
  * TLS runs from here on: everything said before is forgotten (RFC 3207 4.2), HELO, transaction and line ending. Before the
@@ -177,5 +170,8 @@ bool smtp_session_in_body(const struct smtp_session *s);
 
 /* Is it reading content that it throws away, because the message will be refused? */
 bool smtp_session_is_discarding(const struct smtp_session *s);
+
+/* Is an exchange of AUTH going on? Then what comes in is a secret. */
+bool smtp_session_in_auth(const struct smtp_session *s);
 
 #endif

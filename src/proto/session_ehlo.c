@@ -19,6 +19,12 @@ static bool put_limits(struct buf *out, const struct smtp_session_options *o)
 	       buf_add_str(out, "\r\n");
 }
 
+static bool put_auth(struct buf *out, const struct smtp_session *s)
+{
+	return !session_offers_auth(s) ||
+	       (buf_add_str(out, "250-AUTH ") && buf_add_str(out, s->auth_mechanisms) && buf_add_str(out, "\r\n"));
+}
+
 /* The whole answer at once or not at all. */
 static bool write_ehlo_lines(struct smtp_session *s)
 {
@@ -30,7 +36,7 @@ static bool write_ehlo_lines(struct smtp_session *s)
 	       put_keyword(out, true, "8BITMIME") && put_keyword(out, o->offers_binarymime, "BINARYMIME") &&
 	       put_keyword(out, true, "SMTPUTF8") &&
 	       put_keyword(out, o->offers_dsn, "DSN") && put_keyword(out, o->offers_prdr, "PRDR") &&
-	       put_limits(out, o) && put_keyword(out, session_offers_starttls(s), "STARTTLS") &&
+	       put_limits(out, o) && put_auth(out, s) && put_keyword(out, session_offers_starttls(s), "STARTTLS") &&
 	       put_keyword(out, session_offers_requiretls(s), "REQUIRETLS") &&
 	       buf_add_str(out, "250 ENHANCEDSTATUSCODES\r\n");
 }

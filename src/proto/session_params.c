@@ -82,6 +82,18 @@ static bool take_prdr(const struct smtp_session *s, struct span value, struct sm
 	return event->u.mail.wants_each = !value.ptr;
 }
 
+static bool has_auth(const struct smtp_session *s)
+{
+	return s->has_ehlo && s->options->offers_auth;
+}
+
+static bool take_auth(const struct smtp_session *s, struct span value, struct smtp_event *event)
+{
+	(void)s;
+	(void)event;
+	return session_takes_auth_parameter(value);
+}
+
 static const struct parameter mail_parameters[] = {
 	{ SPAN_LITERAL("SIZE"), NULL, take_size, false },
 	{ SPAN_LITERAL("BODY"), NULL, take_body, false },
@@ -90,6 +102,7 @@ static const struct parameter mail_parameters[] = {
 	{ SPAN_LITERAL("ENVID"), has_dsn, take_envid, false },
 	{ SPAN_LITERAL("REQUIRETLS"), has_requiretls, take_requiretls, true },
 	{ SPAN_LITERAL("PRDR"), has_prdr, take_prdr, false },
+	{ SPAN_LITERAL("AUTH"), has_auth, take_auth, false },
 };
 
 /* ---- RCPT ---- */

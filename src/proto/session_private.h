@@ -10,6 +10,7 @@ enum session_state {
 	SESSION_NEW,     /* CONNECT is yet to be told */
 	SESSION_COMMAND, /* between commands */
 	SESSION_BODY,    /* behind 354 */
+	SESSION_AUTH,    /* behind 334 */
 	SESSION_TLS,     /* behind 220 to STARTTLS, until TLS runs */
 	SESSION_CLOSED,
 };
@@ -55,6 +56,11 @@ struct smtp_session {
 	bool has_helo;
 	bool has_ehlo;          /* the last that was accepted was EHLO */
 	bool is_tls;
+	bool is_authenticated;
+	bool is_secret_due;     /* AUTH was refused: the client may go on as if it was not */
+	char mechanism[SMTP_MECHANISM_MAX + 1];
+	const char *auth_mechanisms; /* lent; NULL: none */
+	struct buf secret;      /* the decoded response while its verdict is owed */
 	bool is_reset_due;      /* RESET is yet to be told */
 	const struct smtp_reply *replied_due; /* REPLIED is yet to be told */
 	const char *stage;
@@ -70,6 +76,18 @@ enum session_step session_handle_command(struct smtp_session *s, struct span lin
 /* Use content. (session_body.c) */
 void session_begin_body(struct smtp_session *s);
 enum session_step session_take_body(struct smtp_session *s, struct span in, size_t *used, struct smtp_event *event);
+
+/* AUTH and what answers its challenges. (session_auth.c) */
+enum session_step session_handle_auth(struct smtp_session *s, struct span argument, struct smtp_event *event);
+enum session_step session_take_auth_line(struct smtp_session *s, struct span line, struct smtp_event *event);
+enum session_step session_refuse_overlong_auth_line(struct smtp_session *s, struct smtp_event *event);
+bool session_offers_auth(const struct smtp_session *s);
+/* The value of MAIL's parameter AUTH. */
+bool session_takes_auth_parameter(struct span value);
+void session_wipe_secret(struct smtp_session *s);
+
+/* What of a line may be shown in the log. */
+struct span session_shown_line(const struct smtp_session *s, struct span line);
 
 /* Answer the command by ourselves; an error is told with `line`. (session.c) */
 enum session_step session_answer(struct smtp_session *s, enum smtp_reply_name name, struct span line,

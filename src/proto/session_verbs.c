@@ -224,6 +224,15 @@ static enum session_step verb_starttls(struct smtp_session *s, const struct comm
 	return session_ask(s, SMTP_EVENT_STARTTLS, event);
 }
 
+static enum session_step verb_auth(struct smtp_session *s, const struct command *c, struct smtp_event *event)
+{
+	if (!s->options->offers_auth || !s->auth_mechanisms || !*s->auth_mechanisms) {
+		s->is_secret_due = true;
+		return answer_unimplemented(s, c, event);
+	}
+	return session_handle_auth(s, c->argument, event);
+}
+
 /* Where TLS is required, what may come before it: RFC 3207 4, and what harms no one. */
 enum verb_time { ANY_TIME, BEHIND_TLS };
 
@@ -243,6 +252,7 @@ static const struct verb {
 	{ SPAN_LITERAL("NOOP"), "noop", ANY_TIME, verb_noop },
 	{ SPAN_LITERAL("VRFY"), "vrfy", BEHIND_TLS, verb_vrfy },
 	{ SPAN_LITERAL("HELP"), "help", BEHIND_TLS, verb_help },
+	{ SPAN_LITERAL("AUTH"), "auth", BEHIND_TLS, verb_auth },
 	{ SPAN_LITERAL("STARTTLS"), "starttls", ANY_TIME, verb_starttls },
 };
 
@@ -282,14 +292,15 @@ enum session_step session_handle_command(struct smtp_session *s, struct span lin
 
 	s->stage = "command";
 	/* What comes behind AUTH is a secret, also where AUTH is not offered. */
-	if (span_ieq(span_head(line, n), SPAN_LITERAL("AUTH")))
-		c.line = span_head(line, n);
+	c.line = session_shown_line(s, line);
 	if (has_bad_byte(line))
 		return answer(s, SMTP_REPLY_BAD_BYTE, &c, event);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (!span_ieq(span_head(line, n), verbs[i].name))
 			continue;
 		s->stage = verbs[i].stage;
+		s->is_secret_due = false;
+		c.line = session_shown_line(s, line);
 		if (verbs[i].when == BEHIND_TLS && s->options->requires_tls && !s->is_tls)
 			return answer(s, SMTP_REPLY_TLS_FIRST, &c, event);
 		return verbs[i].handle(s, &c, event);

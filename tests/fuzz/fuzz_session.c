@@ -34,19 +34,29 @@ static struct smtp_session_options read_options(const uint8_t *head)
 		.max_recipients = option(head, INPUT_MAX_RECIPIENTS, 1000),
 		.max_messages = option(head, INPUT_MAX_MESSAGES, 1000),
 		.max_errors = option(head, INPUT_MAX_ERRORS, 20),
-		.maxnotimpl = head[INPUT_MAXNOTIMPL],
+		.maxnotimpl = head[INPUT_MAXNOTIMPL] % INPUT_OFFERS_AUTH,
 		.bare_newline = (enum smtp_bare_newline)((head[INPUT_FLAGS] & INPUT_BARE_NEWLINE) / 32 % 3),
 		.is_lenient = head[INPUT_FLAGS] & INPUT_IS_LENIENT,
 		.rejects_unknown_parameters = head[INPUT_SEED] & INPUT_REJECTS_UNKNOWN_PARAMETERS,
 		.offers_starttls = head[INPUT_SEED] & INPUT_OFFERS_STARTTLS,
 		.requires_tls = head[INPUT_SEED] & INPUT_REQUIRES_TLS,
+		.offers_auth = head[INPUT_MAXNOTIMPL] & INPUT_OFFERS_AUTH,
+		.auth_without_tls = head[INPUT_MAXNOTIMPL] & INPUT_AUTH_WITHOUT_TLS,
 	};
 }
 
 /* No owner says 250 to the others. */
 static bool may_be_250(enum smtp_event_type type)
 {
-	return type != SMTP_EVENT_CONNECT && type != SMTP_EVENT_DATA && type != SMTP_EVENT_STARTTLS;
+	return type != SMTP_EVENT_CONNECT && type != SMTP_EVENT_DATA && type != SMTP_EVENT_STARTTLS &&
+	       type != SMTP_EVENT_AUTH && type != SMTP_EVENT_AUTH_STEP;
+}
+
+/* Odd verdicts on AUTH are challenges. */
+static bool is_challenge(const struct conversation *c, size_t nth, enum smtp_event_type type)
+{
+	return (type == SMTP_EVENT_AUTH || type == SMTP_EVENT_AUTH_STEP) && nth < c->verdict_count &&
+	       c->verdicts[nth] % 2;
 }
 
 static struct play_verdict verdict_of(const void *arg, size_t nth, enum smtp_event_type type)
@@ -56,6 +66,8 @@ static struct play_verdict verdict_of(const void *arg, size_t nth, enum smtp_eve
 
 	if (nth < c->verdict_count && c->verdicts[nth] >= INPUT_VERDICT_FIRST)
 		v = session_input_verdicts[c->verdicts[nth] % INPUT_VERDICT_KINDS];
+	if (v.reply.code == 0 && !v.is_close && is_challenge(c, nth, type))
+		v.reply = (struct smtp_reply){ 334, NULL, "YWJj", "told" };
 	if (v.reply.code == 250 && !may_be_250(type))
 		v.reply.code = 0;
 	return v;

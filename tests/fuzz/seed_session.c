@@ -46,7 +46,9 @@ static uint8_t option(uint64_t value, uint64_t usual)
 static void encode_options(uint8_t *head, const struct smtp_session_options *o)
 {
 	head[INPUT_MAX_ERRORS] = option(o->max_errors, 20);
-	head[INPUT_MAXNOTIMPL] = option(o->maxnotimpl, 0);
+	head[INPUT_MAXNOTIMPL] = option(o->maxnotimpl, 0) % INPUT_OFFERS_AUTH;
+	head[INPUT_MAXNOTIMPL] |= o->offers_auth ? INPUT_OFFERS_AUTH : 0;
+	head[INPUT_MAXNOTIMPL] |= o->auth_without_tls ? INPUT_AUTH_WITHOUT_TLS : 0;
 	head[INPUT_MAX_MESSAGE_SIZE] = option(o->max_message_size, 50 << 20);
 	head[INPUT_MAX_HEADER_SIZE] = option(o->max_header_size, 256 << 10);
 	head[INPUT_MAX_HOPS] = option(o->max_hops, 100);

@@ -46,6 +46,9 @@ enum session_input_switch {
 	INPUT_STARTS_IN_TLS = 64,
 };
 
+/* Bits of INPUT_MAXNOTIMPL beyond those of the number. */
+enum { INPUT_OFFERS_AUTH = 64, INPUT_AUTH_WITHOUT_TLS = 128 };
+
 /* The last bytes choose these verdicts; all others are the default success. */
 enum { INPUT_VERDICT_FIRST = 224 };
 

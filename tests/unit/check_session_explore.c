@@ -86,6 +86,10 @@ static bool ends_at_its_end(const struct node *n, const struct letter *l)
 /* No owner says 250 to these. */
 static bool may_be_accepted_with(const struct node *n, const struct smtp_reply *reply)
 {
+	if (n->key.waiting == SMTP_EVENT_AUTH || n->key.waiting == SMTP_EVENT_AUTH_STEP)
+		return reply->code != 250;
+	if (reply->code == 334)
+		return false;
 	return reply->code != 250 || (n->key.waiting != SMTP_EVENT_CONNECT && n->key.waiting != SMTP_EVENT_DATA &&
 				      n->key.waiting != SMTP_EVENT_STARTTLS);
 }
@@ -98,7 +102,7 @@ static bool is_applicable(const struct explorer *e, const struct node *n, const 
 	bool takes_lines = takes_input && !state_is_in_body(n->session);
 	size_t kept = state_line_len(n->session);
 
-	if (l->is_long_only && !e->is_long)
+	if ((l->is_long_only && !e->is_long) || (l->is_of_auth && !e->options.offers_auth && !e->is_long))
 		return false;
 	switch (l->kind) {
 	case LETTER_LINE: return takes_lines;
@@ -220,6 +224,7 @@ static void add_first_nodes(struct explorer *e)
 	struct trial t = { .e = e, .letter = &nothing };
 
 	play_need(first.session != NULL);
+	smtp_session_offer_auth(first.session, PLAY_AUTH);
 	state_read(&first.key, first.session, &first.model);
 	add_node(e, &first);
 	t.from = &e->nodes[0];
@@ -257,11 +262,14 @@ static const struct way {
 	const char *name;
 	enum smtp_bare_newline bare_newline;
 	uint32_t maxnotimpl;
-	bool is_lenient, rejects_unknown_parameters, offers_starttls, requires_tls, is_long_only;
+	bool is_lenient, rejects_unknown_parameters, offers_starttls, requires_tls, offers_auth, auth_without_tls;
+	bool is_long_only;
 } ways[] = {
 	{ .name = "plain", .is_long_only = true },
 	{ .name = "STARTTLS", .offers_starttls = true },
 	{ .name = "TLS required", .offers_starttls = true, .requires_tls = true },
+	{ .name = "AUTH", .offers_auth = true, .auth_without_tls = true },
+	{ .name = "AUTH in TLS", .offers_auth = true, .offers_starttls = true, .is_long_only = true },
 	{ .name = "lenient", .is_lenient = true },
 	{ .name = "bare newline rejected", .bare_newline = SMTP_BARE_NEWLINE_REJECT,
 	  .rejects_unknown_parameters = true },
@@ -289,6 +297,8 @@ START_TEST(laws_hold_in_every_state)
 		.rejects_unknown_parameters = way->rejects_unknown_parameters,
 		.offers_starttls = way->offers_starttls,
 		.requires_tls = way->requires_tls,
+		.offers_auth = way->offers_auth,
+		.auth_without_tls = way->auth_without_tls,
 	};
 	if (way->is_long_only && !e.is_long)
 		return;

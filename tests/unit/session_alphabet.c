@@ -9,6 +9,7 @@
 #define OWN(s, code) { .name = s, .kind = LETTER_LINE, .bytes = { s, sizeof(s) - 1 }, .own_code = code }
 #define LONG_OWN(s, code) { .name = s, .kind = LETTER_LINE, .bytes = { s, sizeof(s) - 1 }, .own_code = code, \
 			    .is_long_only = true }
+#define AUTH_LINE(s) { .name = s, .kind = LETTER_LINE, .bytes = { s, sizeof(s) - 1 }, .is_of_auth = true }
 #define PART(s) { .name = s, .kind = LETTER_PART, .bytes = { s, sizeof(s) - 1 } }
 #define LONG_PART(s) { .name = s, .kind = LETTER_PART, .bytes = { s, sizeof(s) - 1 }, .is_long_only = true }
 #define BODY(s) { .name = s, .kind = LETTER_BODY, .bytes = { s, sizeof(s) - 1 } }
@@ -33,7 +34,9 @@ const struct letter letters[] = {
 	OWN("VRFY a\r\n", 252), OWN("HELP\r\n", 214),
 	LINE("STARTTLS\r\n"), LINE("STARTTLS x\r\n"), LONG_LINE("STARTTLS\n"),
 	LINE("XYZ\r\n"), LONG_LINE("\r\n"), LINE("\n"), LINE("NOOP\0\r\n"), LONG_LINE("NOOP\r\r\n"),
-	LONG_LINE("AUTH PLAIN AGEAYg==\r\n"), LONG_LINE("BDAT 1 LAST\r\n"), LONG_LINE("AB\r\r\n"),
+	AUTH_LINE("AUTH PLAIN AGEAYg==\r\n"), AUTH_LINE("AUTH LOGIN\r\n"), AUTH_LINE("AUTH PLAIN !\r\n"),
+	AUTH_LINE("AUTH X =\r\n"), AUTH_LINE("AUTH\r\n"), AUTH_LINE("*\r\n"), AUTH_LINE("\r\n"), AUTH_LINE("YQ==\n"),
+	LONG_LINE("BDAT 1 LAST\r\n"), LONG_LINE("AB\r\r\n"),
 	/* 40 octets are a line, 41 are too many. */
 	OWN("NOOP 67890678906789067890678906789067890\r\n", 250),
 	LINE("NOOP 678906789067890678906789067890678901\r\n"),
@@ -52,7 +55,7 @@ const struct letter letters[] = {
 
 	VERDICT(0, NULL, NULL, "told"), VERDICT(250, "2.0.0", "One.\nTwo.", "told"),
 	VERDICT(451, "4.3.0", "Later.", "told"), VERDICT(550, NULL, "No.\nNever.", "told"),
-	VERDICT(421, "4.3.2", "Closing.", "told"),
+	VERDICT(421, "4.3.2", "Closing.", "told"), VERDICT(334, NULL, "YWJj", "told"),
 	CLOSE(0, NULL, NULL, "told"), CLOSE(421, "4.4.2", "Timeout.", "told"),
 	{ .name = "TLS", .kind = LETTER_TLS },
 	{ .name = "999 recipients put off", .kind = LETTER_RECIPIENTS,

@@ -89,6 +89,7 @@ struct judge {
 	size_t used;   /* bytes of input accounted for */
 	enum line_ending line_ending;
 	bool is_tls;
+	bool in_auth; /* the next line answers a challenge */
 	bool may_fall_silent; /* closed without a word, or out of memory */
 };
 
@@ -135,6 +136,10 @@ bool model_may(const struct model *m, const struct smtp_session_options *o, enum
 	case SMTP_EVENT_BODY:
 	case SMTP_EVENT_MESSAGE: return m->state == MODEL_BODY;
 	case SMTP_EVENT_STARTTLS: return m->state == MODEL_IDLE && o->offers_starttls && !m->is_tls;
+	case SMTP_EVENT_AUTH:
+		return m->state == MODEL_IDLE && is_safe && (m->has_helo || o->is_lenient) && o->offers_auth &&
+		       !m->is_authenticated && (m->is_tls || o->auth_without_tls);
+	case SMTP_EVENT_AUTH_STEP: return m->state == MODEL_AUTH;
 	case SMTP_EVENT_RESET: return in_transaction || m->owes_reset || m->may_reset;
 	case SMTP_EVENT_REPLIED: return m->state != MODEL_START && m->state != MODEL_ENDED;
 	case SMTP_EVENT_QUIT: return m->state == MODEL_IDLE;
@@ -145,7 +150,12 @@ bool model_may(const struct model *m, const struct smtp_session_options *o, enum
 	}
 }
 
-static void take_accepted(struct model *m, enum smtp_event_type type)
+static bool is_auth(enum smtp_event_type type)
+{
+	return type == SMTP_EVENT_AUTH || type == SMTP_EVENT_AUTH_STEP;
+}
+
+static void take_accepted(struct model *m, enum smtp_event_type type, unsigned code)
 {
 	if (type == SMTP_EVENT_CONNECT)
 		m->state = MODEL_IDLE;
@@ -159,6 +169,10 @@ static void take_accepted(struct model *m, enum smtp_event_type type)
 		m->state = MODEL_BODY;
 	else if (type == SMTP_EVENT_STARTTLS)
 		m->state = MODEL_TLS;
+	else if (is_auth(type) && code == 334)
+		m->state = MODEL_AUTH;
+	else if (is_auth(type))
+		m->is_authenticated = true;
 }
 
 static void take_answered(struct model *m, enum smtp_event_type type, const struct play_verdict *v)
@@ -167,8 +181,10 @@ static void take_answered(struct model *m, enum smtp_event_type type, const stru
 		m->recipients = 0;
 	if (type == SMTP_EVENT_MESSAGE && !v->is_close)
 		m->state = MODEL_IDLE;
+	if (type == SMTP_EVENT_AUTH_STEP)
+		m->state = MODEL_IDLE;
 	if (!is_refusal(v))
-		take_accepted(m, type);
+		take_accepted(m, type, v->reply.code);
 	if (is_closing(v) || (type == SMTP_EVENT_CONNECT && is_refusal(v))) {
 		m->owes_reset = m->state == MODEL_TRANSACTION || m->state == MODEL_BODY;
 		m->may_reset = type == SMTP_EVENT_MAIL && v->is_close;
@@ -184,6 +200,9 @@ void model_take(struct model *m, enum smtp_event_type type, const struct play_ve
 		m->owes_reset = m->may_reset = false;
 		if (m->state != MODEL_CLOSING)
 			m->state = MODEL_IDLE;
+	} else if (type == SMTP_EVENT_REPLIED && m->state == MODEL_AUTH) {
+		/* The machine refused a response by itself. */
+		m->state = MODEL_IDLE;
 	} else if (type == SMTP_EVENT_QUIT || type == SMTP_EVENT_CLOSE) {
 		m->state = MODEL_ENDED;
 	}
@@ -193,7 +212,7 @@ void model_take(struct model *m, enum smtp_event_type type, const struct play_ve
 void model_take_tls(struct model *m)
 {
 	m->is_tls = true;
-	m->has_helo = false;
+	m->has_helo = m->is_authenticated = false;
 	if (m->state == MODEL_TLS)
 		m->state = MODEL_IDLE;
 }
@@ -315,6 +334,8 @@ static enum smtp_event_type event_of(struct span line)
 		return SMTP_EVENT_RCPT;
 	if (is_verb(line, "STARTTLS"))
 		return SMTP_EVENT_STARTTLS;
+	if (is_verb(line, "AUTH"))
+		return SMTP_EVENT_AUTH;
 	return is_verb(line, "DATA") ? SMTP_EVENT_DATA : SMTP_EVENTS;
 }
 
@@ -357,8 +378,13 @@ static bool judge_code(struct judge *j, struct span line, const struct final_rep
 	bool is_go_ahead = r->code == 354;
 	bool is_bye = r->code == 221;
 	bool is_tls = r->code == 220;
+	bool is_auth_code = r->code == 235 || r->code == 334;
 
 	if (r->code >= 400)
+		return true;
+	if (is_auth_code != (j->in_auth || is_verb(line, "AUTH")))
+		return offence(j, "%u belongs to AUTH, or not", r->code);
+	if (j->in_auth)
 		return true;
 	if (j->play->options->requires_tls && !j->is_tls && !may_come_before_tls(line))
 		return offence(j, "%u before TLS to %.*s", r->code, (int)span_head(line, 80).len, line.ptr);
@@ -513,8 +539,9 @@ static int judge_command(struct judge *j)
 		return -1;
 	if (found == 0)
 		return judge_no_answer(j, "a command") ? 0 : -1;
-	if (!judge_asked(j, from, &r, event_of(line)) || !judge_code(j, line, &r))
+	if (!judge_asked(j, from, &r, j->in_auth ? SMTP_EVENT_AUTH_STEP : event_of(line)) || !judge_code(j, line, &r))
 		return -1;
+	j->in_auth = r.code == 334;
 	j->used += line.len;
 	if (holds_bare_lf(j, line)) {
 		if (r.code != 500 && r.code != 421) {

@@ -33,6 +33,7 @@ enum model_state {
 	MODEL_IDLE,        /* no transaction */
 	MODEL_TRANSACTION, /* MAIL was accepted */
 	MODEL_BODY,        /* DATA was accepted */
+	MODEL_AUTH,        /* AUTH was answered with a challenge */
 	MODEL_TLS,         /* STARTTLS was accepted, and TLS is yet to start */
 	MODEL_CLOSING,     /* only CLOSE may come */
 	MODEL_ENDED,
@@ -42,6 +43,7 @@ struct model {
 	enum model_state state;
 	bool has_helo;
 	bool is_tls;
+	bool is_authenticated;
 	uint32_t recipients;
 	bool owes_reset; /* the session is to close inside a transaction */
 	bool may_reset;  /* it was closed while the owner had not yet said yes or no to MAIL */

@@ -123,6 +123,12 @@ static void add_fields(struct buf *text, struct arena *a, const struct smtp_even
 	case SMTP_EVENT_MESSAGE:
 		add_message(text, event);
 		break;
+	case SMTP_EVENT_AUTH:
+	case SMTP_EVENT_AUTH_STEP:
+		add_text(text, a, " mechanism=", span_str(event->u.auth.mechanism));
+		if (event->u.auth.response.ptr)
+			add_text(text, a, " response=", event->u.auth.response);
+		break;
 	case SMTP_EVENT_REPLIED:
 		add_text(text, a, " reason=", span_str(event->u.replied.reply->reason));
 		add_text(text, a, " line=", event->u.replied.line);
@@ -140,7 +146,8 @@ static const char *event_name(enum smtp_event_type type)
 		[SMTP_EVENT_DATA] = "DATA",       [SMTP_EVENT_MESSAGE] = "MESSAGE",
 		[SMTP_EVENT_RESET] = "RESET",     [SMTP_EVENT_REPLIED] = "REPLIED",
 		[SMTP_EVENT_QUIT] = "QUIT",       [SMTP_EVENT_CLOSE] = "CLOSE",
-		[SMTP_EVENT_STARTTLS] = "STARTTLS",
+		[SMTP_EVENT_STARTTLS] = "STARTTLS", [SMTP_EVENT_AUTH] = "AUTH",
+		[SMTP_EVENT_AUTH_STEP] = "AUTH_STEP",
 	};
 
 	return names[type];
@@ -346,6 +353,7 @@ static void start_tls(struct player *p)
 	enter();
 	smtp_session_tls_started(p->session);
 	leave();
+	smtp_session_offer_auth(p->session, PLAY_AUTH_IN_TLS);
 }
 
 /* All that was offered is used: go on, close, or finish. False: the conversation is over. */
@@ -464,6 +472,7 @@ void play_run(const struct play *p, struct transcript *t)
 		t->has_no_memory = true;
 		return;
 	}
+	smtp_session_offer_auth(player.session, PLAY_AUTH);
 	if (p->starts_in_tls)
 		start_tls(&player);
 	converse(&player);

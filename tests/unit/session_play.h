@@ -35,6 +35,10 @@ struct play {
 	bool lacks_memory;         /* allocations may fail: the session may end without a word */
 };
 
+/* What AUTH offers, if the options offer it. */
+#define PLAY_AUTH "PLAIN LOGIN SCRAM-SHA-256"
+#define PLAY_AUTH_IN_TLS PLAY_AUTH " EXTERNAL"
+
 /* Hold the whole conversation; *t is overwritten. */
 void play_run(const struct play *p, struct transcript *t);
 

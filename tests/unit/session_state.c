@@ -23,7 +23,8 @@ struct smtp_session *state_copy(const struct smtp_session *s)
 	if (!copy)
 		return NULL;
 	*copy = *s;
-	if (!copy_buf(&copy->out, &s->out) || !copy_buf(&copy->line, &s->line))
+	if (!copy_buf(&copy->out, &s->out) || !copy_buf(&copy->line, &s->line) ||
+	    !copy_buf(&copy->secret, &s->secret))
 		abort();
 	return copy;
 }
@@ -81,6 +82,7 @@ void state_read(struct state_key *key, const struct smtp_session *s, const struc
 	key->model.state = m->state;
 	key->model.has_helo = m->has_helo;
 	key->model.is_tls = m->is_tls;
+	key->model.is_authenticated = m->is_authenticated;
 	key->model.recipients = m->recipients;
 	key->model.owes_reset = m->owes_reset;
 	key->model.may_reset = m->may_reset;
@@ -92,6 +94,7 @@ void state_read(struct state_key *key, const struct smtp_session *s, const struc
 	key->has_helo = s->has_helo;
 	key->has_ehlo = s->has_ehlo;
 	key->is_tls = s->is_tls;
+	key->is_authenticated = s->is_authenticated;
 	key->is_reset_due = s->is_reset_due;
 	key->replied_due = s->replied_due;
 	key->errors = s->errors;
@@ -141,6 +144,13 @@ const char *state_fault(const struct smtp_session *s, const struct model *m)
 		return "it is closed or is not, against the reference";
 	if ((s->state == SESSION_TLS) != (m->state == MODEL_TLS))
 		return "it awaits TLS or does not, against the reference";
+	if ((s->state == SESSION_AUTH) != (m->state == MODEL_AUTH))
+		return "an exchange of AUTH goes on or does not, against the reference";
+	if (s->state != SESSION_CLOSED && s->is_authenticated != m->is_authenticated)
+		return "it is authenticated or is not, against the reference";
+	if ((buf_len(&s->secret) > 0 || s->secret.data) && s->waiting != SMTP_EVENT_AUTH &&
+	    s->waiting != SMTP_EVENT_AUTH_STEP)
+		return "a secret outlived its use";
 	if (s->state != SESSION_CLOSED && (s->has_helo != m->has_helo || s->is_tls != m->is_tls))
 		return "HELO or TLS is known wrongly";
 	if (s->state == SESSION_CLOSED && s->waiting != SMTP_EVENT_NEED_INPUT)

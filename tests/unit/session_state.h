@@ -18,7 +18,7 @@ struct state_key {
 	uint16_t header_pending;
 	uint8_t state, waiting, line_state, line_ending;
 	uint8_t dot_state, dot_bare_line, dot_line_ending, header_state, header_candidates;
-	bool is_extended, has_helo, has_ehlo, is_tls, is_reset_due, is_open, is_smtputf8;
+	bool is_extended, has_helo, has_ehlo, is_tls, is_authenticated, is_reset_due, is_open, is_smtputf8;
 	bool has_lone_cr, has_bare_lf, has_bare_dot;
 	bool ends_in_cr; /* a line that is discarded */
 	uint8_t line_len;

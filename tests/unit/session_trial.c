@@ -244,6 +244,7 @@ static void do_letter(struct trial *t)
 		break;
 	case LETTER_TLS:
 		smtp_session_tls_started(t->to.session);
+		smtp_session_offer_auth(t->to.session, PLAY_AUTH_IN_TLS);
 		model_take_tls(&t->to.model);
 		offer(t, span_of("", 0));
 		break;
