@@ -157,20 +157,58 @@ static int dump_config(const struct config *config)
 	return EX_IOERR;
 }
 
+/* False: err tells why. */
+static bool open_environment(const struct arguments *a, struct environment *environment, struct err *err)
+{
+	if (a->environment_dir)
+		return environment_init_dir(environment, a->environment_dir, err);
+	environment_init(environment, environ);
+	return true;
+}
+
+/* NULL: err tells why, and *code is the exit code for it. */
+static struct config *load_config(const struct arguments *a, int *code, struct err *err)
+{
+	struct environment environment;
+
+	*code = EX_NOINPUT;
+	if (access(a->file, R_OK) < 0) {
+		err_set_errno(err, "cannot read %s", a->file);
+		return NULL;
+	}
+	if (a->has_environment && !open_environment(a, &environment, err))
+		return NULL;
+	*code = EX_CONFIG;
+	return config_load(a->file, a->has_environment ? &environment : NULL, err);
+}
+
+/* What runs, for signals. */
+struct run {
+	const struct arguments *arguments;
+	struct server *server;
+};
+
 static void on_stop_signal(evutil_socket_t number, short what, void *arg)
 {
 	(void)what;
 	log_begin(LOG_LEVEL_NOTICE, NULL, "stop");
 	log_str("signal", number == SIGTERM ? "SIGTERM" : "SIGINT");
 	log_end();
-	server_stop(arg);
+	server_stop(((struct run *)arg)->server);
 }
 
 static void on_hangup(evutil_socket_t number, short what, void *arg)
 {
+	struct run *run = arg;
+	struct err err;
+	int code;
+	struct config *config = load_config(run->arguments, &code, &err);
+
 	(void)number;
 	(void)what;
-	server_tls_reload(arg);
+	if (!config || !server_reload(run->server, config, &err))
+		log_text(LOG_LEVEL_ERROR, "reload_failed", "nothing has changed: %s", err.text);
+	config_put(&config);
 }
 
 static const struct {
@@ -185,10 +223,10 @@ static const struct {
 enum { SIGNALS = sizeof(signals) / sizeof(*signals) };
 
 /* False: out of memory. What was made is freed by forget_signals(), whatever comes of this. */
-static bool watch_signals(struct loop *loop, struct server *server, struct event *events[SIGNALS])
+static bool watch_signals(struct loop *loop, struct run *run, struct event *events[SIGNALS])
 {
 	for (size_t i = 0; i < SIGNALS; i++) {
-		events[i] = evsignal_new(loop_base(loop), signals[i].number, signals[i].run, server);
+		events[i] = evsignal_new(loop_base(loop), signals[i].number, signals[i].run, run);
 		if (!events[i] || evsignal_add(events[i], NULL) < 0)
 			return false;
 	}
@@ -203,12 +241,13 @@ static void forget_signals(struct event *events[SIGNALS])
 }
 
 /* Run until a signal ends it. */
-static int run_server(struct loop *loop, struct server *server)
+static int run_server(struct loop *loop, struct server *server, const struct arguments *arguments)
 {
+	struct run run = { arguments, server };
 	struct event *events[SIGNALS] = { NULL };
 	int code = EX_OSERR;
 
-	if (watch_signals(loop, server, events)) {
+	if (watch_signals(loop, &run, events)) {
 		server_start(server);
 		log_begin(LOG_LEVEL_NOTICE, NULL, "ready");
 		log_str("version", PACKAGE_VERSION);
@@ -225,15 +264,7 @@ static int run_server(struct loop *loop, struct server *server)
 	return code;
 }
 
-static bool open_log(const struct config *config, struct err *err)
-{
-	log_open(STDERR_FILENO, config->log_level);
-	log_set_format(config->log_format);
-	return !config->syslog ||
-	       log_open_syslog("/dev/log", config->syslog_facility, config->syslog_tag, err);
-}
-
-static int serve(struct config *config)
+static int serve(struct config *config, const struct arguments *arguments)
 {
 	struct err err;
 	struct loop *loop = NULL;
@@ -243,14 +274,15 @@ static int serve(struct config *config)
 
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file that is too big is an error like others (EFBIG) */
-	has_log = open_log(config, &err);
+	log_open(STDERR_FILENO, config->log_level);
+	has_log = server_open_log(config, &err);
 	tell_warnings(config, log_warning);
 	if (has_log)
 		loop = loop_new(&err);
 	if (loop)
 		server = server_new(loop, config, &err);
 	if (server) {
-		code = run_server(loop, server);
+		code = run_server(loop, server, arguments);
 	} else {
 		code = error_code(&err);
 		log_text(LOG_LEVEL_ERROR, "start_failed", "%s", err.text);
@@ -261,53 +293,21 @@ static int serve(struct config *config)
 	return code;
 }
 
-/* -1: go on; otherwise the exit code. */
-static int open_environment(const struct arguments *a, struct environment *environment)
-{
-	struct err err;
-
-	if (!a->environment_dir) {
-		environment_init(environment, environ);
-		return -1;
-	}
-	if (environment_init_dir(environment, a->environment_dir, &err))
-		return -1;
-	fprintf(stderr, "smtpfrontd: %s\n", err.text);
-	return EX_NOINPUT;
-}
-
-/* -1: it is there; otherwise the exit code. */
-static int load_config(const struct arguments *a, struct config **config)
-{
-	struct environment environment;
-	struct err err;
-	int code;
-
-	if (access(a->file, R_OK) < 0) {
-		fprintf(stderr, "smtpfrontd: cannot read %s: %m\n", a->file);
-		return EX_NOINPUT;
-	}
-	code = open_environment(a, &environment);
-	if (code >= 0)
-		return code;
-	*config = config_load(a->file, a->has_environment ? &environment : NULL, &err);
-	if (*config)
-		return -1;
-	fprintf(stderr, "smtpfrontd: %s\n", err.text);
-	return EX_CONFIG;
-}
-
 int main(int argc, char **argv)
 {
 	struct arguments a = { .file = default_file };
 	int code = parse_arguments(argc, argv, &a);
-	struct config *config = NULL;
+	struct config *config;
+	struct err err;
 
-	if (code < 0)
-		code = load_config(&a, &config);
 	if (code >= 0)
 		return code;
-	code = a.is_test ? test_config(config) : a.is_dump ? dump_config(config) : serve(config);
+	config = load_config(&a, &code, &err);
+	if (!config) {
+		fprintf(stderr, "smtpfrontd: %s\n", err.text);
+		return code;
+	}
+	code = a.is_test ? test_config(config) : a.is_dump ? dump_config(config) : serve(config, &a);
 	config_put(&config);
 	return code;
 }

@@ -384,6 +384,8 @@ static bool keep_store(struct maildir_backend *maildir, const struct backend_mai
 		return false;
 	store->quota = (struct maildir_quota){ o->quota_octets, o->quota_messages };
 	store->is_quota_permanent = o->is_quota_permanent;
+	if (o->unsynced_mailboxes)
+		store->unsynced_mailboxes = o->unsynced_mailboxes;
 	store->fixed_len = maildir_place_fixed_len(o->path);
 	return true;
 }

@@ -20,6 +20,7 @@ struct backend_maildir_options {
 	size_t mailbox_count;
 	uint64_t quota_octets, quota_messages;
 	bool is_quota_permanent;
+	_Atomic unsigned *unsynced_mailboxes; /* borrowed: shared by all who may deliver to the same mailboxes */
 	struct pool *disk;
 	struct loop *loop;
 };

@@ -109,11 +109,11 @@ static bool mailbox_make(struct maildir_delivery *d, const struct maildir_mailbo
 
 	if (!m->may_be_made || errno != ENOENT)
 		return false;
-	atomic_fetch_add(&d->store->unsynced_mailboxes, 1);
+	atomic_fetch_add(d->store->unsynced_mailboxes, 1);
 	is_made = maildir_place_make(m->path, d->store->fixed_len);
 	if (is_made && !maildir_place_sync(m->path, d->store->fixed_len))
 		return false; /* the count stays, as below */
-	atomic_fetch_sub(&d->store->unsynced_mailboxes, 1);
+	atomic_fetch_sub(d->store->unsynced_mailboxes, 1);
 	return is_made;
 }
 
@@ -151,16 +151,16 @@ static bool mailbox_prepare(struct maildir_delivery *d, struct maildir_mailbox *
 	const char *failed = NULL;
 	int error = 0;
 
-	if (!is_missing && atomic_load(&d->store->unsynced_mailboxes) == 0)
+	if (!is_missing && atomic_load(d->store->unsynced_mailboxes) == 0)
 		return true;
-	atomic_fetch_add(&d->store->unsynced_mailboxes, 1);
+	atomic_fetch_add(d->store->unsynced_mailboxes, 1);
 	if (is_missing && !subdirs_make(m->dir_fd)) {
 		error = errno;
 		failed = "mkdir";
 	}
 	if (sync_fd(m->dir_fd) == 0 &&
 	    (!m->may_be_made || maildir_place_sync(m->path, d->store->fixed_len))) {
-		atomic_fetch_sub(&d->store->unsynced_mailboxes, 1);
+		atomic_fetch_sub(d->store->unsynced_mailboxes, 1);
 	} else if (!failed) {
 		/* The count stays: from now on all sync, because nobody knows any more what is on disk. */
 		error = errno;

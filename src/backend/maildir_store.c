@@ -60,6 +60,7 @@ struct maildir_store *maildir_store_new(const char *hostname)
 	if (!store)
 		return NULL;
 	store->references = 1;
+	store->unsynced_mailboxes = &store->own_unsynced_mailboxes;
 	host_escape(store->host, hostname);
 	boot_id_read(store->boot_id);
 	store->has_proc = access("/proc/self/fd", X_OK) == 0;

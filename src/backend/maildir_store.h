@@ -42,7 +42,12 @@ struct maildir_store {
 	char boot_id[MAILDIR_BOOT_ID_SIZE]; /* "unknown" where the kernel tells none */
 	bool has_proc;                      /* /proc/self/fd is there: nameless files can be linked */
 	_Atomic uint64_t names;             /* given out so far */
-	_Atomic unsigned unsynced_mailboxes; /* with new subdirectories that are not on disk yet */
+	/*
+	 * Mailboxes with new subdirectories that are not on disk yet. Borrowed where stores share it, because they may
+	 * come to the same mailboxes, as backends of an older setup do; else it is its own.
+	 */
+	_Atomic unsigned *unsynced_mailboxes;
+	_Atomic unsigned own_unsynced_mailboxes;
 	_Atomic uint32_t swept_hour[MAILDIR_SWEEP_SLOTS];
 };
 

@@ -15,6 +15,7 @@ bool err_set(struct err *err, const char *format, ...)
 	vsnprintf(err->text, sizeof(err->text), format, args);
 	va_end(args);
 	err->is_config = false;
+	err->error = 0;
 	return false;
 }
 
@@ -30,6 +31,7 @@ bool err_set_errno(struct err *err, const char *format, ...)
 	vsnprintf(err->text, sizeof(err->text), format, args);
 	va_end(args);
 	err->is_config = false;
+	err->error = saved;
 	used = strlen(err->text);
 	snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(saved));
 	return false;

@@ -11,6 +11,7 @@
 struct err {
 	char text[512];
 	bool is_config; /* what the administrator wrote is at fault; err_set() says no */
+	int error;      /* errno, from err_set_errno(); 0 from err_set() */
 };
 
 /* Fill *err; returns false, so that `return err_set(...)` reads well. err may be NULL. */

@@ -47,6 +47,11 @@ void log_open(int fd, enum log_level level)
 	state.is_journal = log_sink_is_journal(fd);
 }
 
+void log_set_level(enum log_level level)
+{
+	state.level = level;
+}
+
 void log_set_format(enum log_format format)
 {
 	state.format = format;

@@ -48,11 +48,12 @@ enum { LOG_REPEAT_MS = 60 * 1000 };
  * the journal's (JOURNAL_STREAM), lines carry a systemd priority instead of a time.
  */
 void log_open(int fd, enum log_level level);
+void log_set_level(enum log_level level);
 void log_set_format(enum log_format format);
 
 /*
- * Send each line to the syslog daemon's socket (usually /dev/log), too. `facility` is 0 to 23 (RFC 5424 6.2.1); `tag` must
- * stay as long as the log is open. False: err tells why. `path` NULL closes it.
+ * Send each line to the syslog daemon's socket (usually /dev/log), too. `facility` is 0 to 23 (RFC 5424 6.2.1). False: err
+ * tells why. `path` NULL closes it.
  */
 bool log_open_syslog(const char *path, unsigned facility, const char *tag, struct err *err);
 

@@ -16,7 +16,7 @@ static struct {
 	bool can_block; /* a pipe or a socket: its reader may be slow */
 	int syslog_fd;  /* owned; -1: none */
 	unsigned facility;
-	const char *tag;
+	char tag[64];
 	struct sockaddr_un syslog_addr;
 	unsigned lost;
 } sink = { .fd = STDERR_FILENO, .syslog_fd = -1 };
@@ -86,7 +86,7 @@ bool log_sink_open_syslog(const char *path, unsigned facility, const char *tag, 
 	sink.syslog_addr = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	memcpy(sink.syslog_addr.sun_path, path, strlen(path) + 1);
 	sink.facility = facility;
-	sink.tag = tag;
+	snprintf(sink.tag, sizeof(sink.tag), "%s", tag);
 	sink.syslog_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	return sink.syslog_fd >= 0 || err_set_errno(err, "cannot make a socket for syslog");
 }
@@ -100,7 +100,7 @@ bool log_sink_has_syslog(void)
 void log_sink_syslog(unsigned severity, struct span line)
 {
 	char head[96];
-	int len = snprintf(head, sizeof(head), "<%u>%.64s[%ld]: ", sink.facility * 8 + severity, sink.tag,
+	int len = snprintf(head, sizeof(head), "<%u>%s[%ld]: ", sink.facility * 8 + severity, sink.tag,
 			   (long)getpid());
 	struct iovec parts[2] = {
 		{ .iov_base = head, .iov_len = (size_t)len },

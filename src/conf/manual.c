@@ -165,6 +165,8 @@ static void print_option(const struct option *o, FILE *out)
 	if (o->scope == OPTION_BACKEND)
 		print_backends(o, out);
 	print_range(o, out);
+	if (!o->is_reloadable)
+		print_text("A change needs a restart.", out);
 	if (o->example) {
 		struct filler f = { .out = out };
 

@@ -20,19 +20,24 @@ enum {
 	.key = #name, .scope = OPTION_SESSION, .offset = offsetof(struct session_config, field)
 #define LISTENER(name) \
 	.key = #name, .scope = OPTION_LISTENER, .offset = offsetof(struct listener_config, name)
-#define BACKEND(name) .key = #name, .scope = OPTION_BACKEND, .offset = offsetof(struct backend_config, name)
+#define BACKEND(name) \
+	.key = #name, .scope = OPTION_BACKEND, .is_reloadable = true, \
+	.offset = offsetof(struct backend_config, name)
 #define MAILDIR(name, field) \
-	.key = #name, .scope = OPTION_BACKEND, .backend_types = MAILDIR_ONLY, \
+	.key = #name, .scope = OPTION_BACKEND, .is_reloadable = true, .backend_types = MAILDIR_ONLY, \
 	.offset = offsetof(struct backend_config, field)
 #define RELAY(name) RELAY_FIELD(name, name)
 #define RELAY_FIELD(name, field) \
-	.key = #name, .scope = OPTION_BACKEND, .backend_types = RELAYS_ONLY, \
+	.key = #name, .scope = OPTION_BACKEND, .is_reloadable = true, .backend_types = RELAYS_ONLY, \
 	.offset = offsetof(struct backend_config, relay.field)
-#define ROUTE(name) .key = #name, .scope = OPTION_ROUTE, .offset = offsetof(struct route_config, name)
+#define ROUTE(name) \
+	.key = #name, .scope = OPTION_ROUTE, .is_reloadable = true, \
+	.offset = offsetof(struct route_config, name)
 #define CLIENT(name, field) \
-	.key = #name, .scope = OPTION_CLIENT, .offset = offsetof(struct client_config, field)
+	.key = #name, .scope = OPTION_CLIENT, .is_reloadable = true, .offset = offsetof(struct client_config, field)
 #define CERTIFICATE(name) \
-	.key = #name, .scope = OPTION_CERTIFICATE, .offset = offsetof(struct tls_pair_config, name)
+	.key = #name, .scope = OPTION_CERTIFICATE, .is_reloadable = true, \
+	.offset = offsetof(struct tls_pair_config, name)
 #define COUNT(least, most) .type = OPTION_U32, .unit = UNIT_COUNT, .min = (least), .max = (most)
 #define OCTETS(least, most) .type = OPTION_U64, .unit = UNIT_OCTETS, .min = (least), .max = (most)
 #define OCTETS32(least, most) .type = OPTION_U32, .unit = UNIT_OCTETS, .min = (least), .max = (most)
@@ -118,6 +123,7 @@ const struct option option_table[] = {
 	  .help = "The address that receives mail for the bare recipient postmaster, and for postmaster "
 		  "at each of the domains where no such mailbox exists." },
 	{ GLOBAL(max_sessions), COUNT(1, 1000000), .default_text = "1000",
+	  .is_reloadable = true,
 	  .help = "Sessions at one time, over all listeners. A client beyond that is told 421 and may "
 		  "come again." },
 	{ GLOBAL(max_sessions_per_client), COUNT(1, 1000000), .is_reloadable = true, .default_text = "100",
@@ -138,9 +144,11 @@ const struct option option_table[] = {
 	{ GLOBAL(client_prefix_ipv6), COUNT(16, 128), .default_text = "64",
 	  .help = "The same for IPv6. With 64, what one network may choose freely is one client." },
 	{ GLOBAL(spool_memory), OCTETS(KI, TI), .default_text = "256M",
+	  .is_reloadable = true,
 	  .help = "Memory that the messages being received may take all together. What is beyond it is "
 		  "written to spool_dir." },
 	{ GLOBAL(spool_threshold), OCTETS(KI, TI), .default_text = "1M",
+	  .is_reloadable = true,
 	  .help = "A message with more octets than this goes to spool_dir while it is being received, and "
 		  "only its end is kept in memory." },
 	{ GLOBAL(spool_dir), .type = OPTION_PATH, .default_text = "/var/tmp",
@@ -241,69 +249,87 @@ const struct option option_table[] = {
 
 	{ SESSION(tls_certfile, tls_certfile), .type = OPTION_PATH, .seed = "$TLS_CERTFILE",
 	  .default_words = "none, so there is no TLS", .example = "\"/etc/smtpfrontd/tls/fullchain.pem\"",
+	  .is_reloadable = true,
 	  .help = "The certificate and the ones that lead from it to the authority, in PEM. With it STARTTLS "
 		  "is offered. It is loaded again by itself when the file changes, and on SIGHUP." },
 	{ SESSION(tls_keyfile, tls_keyfile), .type = OPTION_PATH, .seed = "$TLS_KEYFILE",
 	  .default_words = "that of tls_certfile", .example = "\"/etc/smtpfrontd/tls/key.pem\"",
+	  .is_reloadable = true,
 	  .help = "The key of that certificate, in PEM and without passphrase." },
 	{ SESSION(tls_certificates, tls_certificates), .type = OPTION_CERTIFICATES, .default_words = "none",
 	  .example = "( { certfile = \"/etc/smtpfrontd/tls/ecdsa.pem\"; } )",
+	  .is_reloadable = true,
 	  .help = "Further certificates. One with the name of the first and a key of another type, ECDSA "
 		  "beside RSA, goes to clients that can use it. Others go to clients that ask for one of "
 		  "their names (SNI), wildcards included. Where tls_certfile is not given, the first of "
 		  "these is for everybody else." },
 	{ SESSION(tls_certificate_dir, tls_certificate_dir), .type = OPTION_PATH, .default_words = "none",
 	  .example = "\"/etc/smtpfrontd/tls/sites\"",
+	  .is_reloadable = true,
 	  .help = "A directory with further certificates, NAME.crt or NAME.pem, and their keys, NAME.key. A "
 		  "NAME.pem alone holds its key, too. What ends otherwise is left alone." },
 	{ SESSION(tls_immediate, tls_immediate), BOOL, .seed = "$TLS_IMMEDIATE", .default_text = "false",
+	  .is_reloadable = true,
 	  .help = "Begin with TLS, before the greeting, as on port 465 (RFC 8314). It needs a certificate." },
 	{ SESSION(tls_required, tls_required), BOOL, .default_text = "false",
+	  .is_reloadable = true,
 	  .help = "Answer 530 to everything that would begin a message or a login as long as the client has "
 		  "not begun TLS. It needs a certificate." },
 	{ SESSION(tls_priority, tls_priority), .type = OPTION_PRIORITY, .seed = "$TLS_PRIORITY",
 	  .default_text = "NORMAL",
+	  .is_reloadable = true,
 	  .help = "Protocol versions, cipher suites, groups and signatures as a priority string of GnuTLS, "
 		  "or OPENSSL: and a cipher string of OpenSSL. smtpfrontd --explain-priority shows what one "
 		  "comes to. NORMAL is TLS 1.2 and 1.3 here." },
 	{ SESSION(tls_compat, tls_compat), BOOL, .seed = "$TLS_COMPAT", .default_text = "false",
+	  .is_reloadable = true,
 	  .help = "Let old clients in: TLS 1.0 and 1.1, renegotiation as before RFC 5746, SHA-1, keys and "
 		  "Diffie-Hellman parameters that are too small for others. Versions and suites change only "
 		  "where tls_priority is \"NORMAL\"." },
 	{ SESSION(tls_dh_params, tls_dh_params), .type = OPTION_PATH, .seed = "$TLS_DH_PARAMS",
 	  .default_words = "the groups of RFC 7919", .example = "\"/etc/smtpfrontd/tls/dh.pem\"",
+	  .is_reloadable = true,
 	  .help = "Diffie-Hellman parameters for TLS 1.2 and before, in PEM, either PKCS#3 or X9.42." },
 	{ SESSION(tls_tickets, tls_tickets), BOOL, .default_text = "true",
+	  .is_reloadable = true,
 	  .help = "Give clients a ticket with which they can resume their TLS session for two hours. A "
 		  "ticket is good at the listener that gave it. The keys are in memory only, and are "
 		  "replaced every four hours." },
 	{ SESSION(tls_handshake_timeout, tls_handshake_timeout_s), SECONDS(1, 3600), .default_text = "30s",
+	  .is_reloadable = true,
 	  .help = "How long a TLS handshake may take before the connection is closed." },
 	{ SESSION(tls_client_ca, tls_client_ca), .type = OPTION_PATH, .default_words = "none",
 	  .example = "\"/etc/smtpfrontd/tls/clients-ca.pem\"",
+	  .is_reloadable = true,
 	  .help = "The authorities whose certificates clients may show, in PEM." },
 	{ SESSION(tls_client_verify, tls_client_verify), WORD(client_verifications), .default_text = "off",
+	  .is_reloadable = true,
 	  .help = "Whether clients are asked for a certificate. With \"ask\" one that is not valid is as "
 		  "good as none; with \"require\" the handshake fails without a valid one." },
 
 	{ GLOBAL(backends), .type = OPTION_BACKENDS, .is_required = true,
 	  .example = "{ inbox = { type = \"maildir\"; path = \"/var/vmail/%d/%n\"; }; }",
+	  .is_reloadable = true,
 	  .help = "The places where messages go, each a group with a name of its own. There must be at "
 		  "least one." },
 	{ GLOBAL(routes), .type = OPTION_ROUTES, .default_words = "the one backend there is, for all domains",
 	  .example = "( { domain = \"example.org\"; backend = \"inbox\"; } )",
+	  .is_reloadable = true,
 	  .help = "Which backend takes which recipient: the first route that matches its domain. They can "
 		  "be left out where there is only one backend." },
 	{ GLOBAL(listeners), .type = OPTION_LISTENERS, .is_required = true,
 	  .example = "( { listen = \"[::]:25\"; } )",
+	  .is_reloadable = true,
 	  .help = "The sockets that clients connect to. There must be at least one." },
 
 	{ GLOBAL(clients), .type = OPTION_CLIENTS, .default_words = "no rules",
 	  .example = "( { address = \"192.0.2.0/24\"; bare_newline = \"lenient\"; } )",
+	  .is_reloadable = true,
 	  .help = "Rules for clients by their address. The first whose addresses hold the client's counts, "
 		  "on all listeners." },
 
 	{ LISTENER(listen), .type = OPTION_SOCKET, .is_required = true, .example = "\"[::]:25\"",
+	  .is_reloadable = true,
 	  .help = "Address and port, such as \"192.0.2.1:25\", \"[2001:db8::1]:25\" or \"*:25\". With "
 		  "\"*\" and \"[::]\" clients are served over IPv6 and IPv4." },
 	{ LISTENER(reuse_port), BOOL, .default_text = "false",

@@ -2,11 +2,11 @@
 
 #include "backend/maildir_job.h"
 #include "backend/relay.h"
+#include "front/server_sockets.h"
 #include "front/server_tls.h"
 #include "front/setup_relay.h"
 #include "front/session_shell.h"
 #include "net/fdlimit.h"
-#include "net/listener.h"
 #include "spool/disk.h"
 
 #include <stdlib.h>
@@ -171,61 +171,6 @@ static bool build_spool(struct server *s, struct err *err)
 	return true;
 }
 
-/* [::]:25 takes IPv4 too, unless a listener of its own has that port. */
-static bool is_v6_only(const struct config *config, const struct addr *addr)
-{
-	for (size_t i = 0; i < config->listener_count; i++) {
-		const struct addr *other = &config->listeners[i].addr;
-
-		if (other->family == ADDR_IPV4 && other->port == addr->port && addr->port)
-			return true;
-	}
-	return false;
-}
-
-/* Bind and listen for a listener of the configuration. NULL: err tells why. */
-static struct server_socket *open_socket(struct server *s, struct setup_listener *l, struct err *err)
-{
-	const struct config *config = s->setup->config;
-	struct listener_options o = {
-		.addr = l->config->addr,
-		.is_v6_only = is_v6_only(config, &l->config->addr),
-		.reuse_port = l->config->reuse_port,
-		.backlog = (int)config->listen_backlog,
-	};
-	struct server_socket *socket = calloc(1, sizeof(*socket));
-
-	if (!socket) {
-		err_set(err, "out of memory");
-		return NULL;
-	}
-	*socket = (struct server_socket){ .server = s, .obeys = l };
-	socket->listener = listener_new(s->loop, &o, take_connection, socket, err);
-	if (socket->listener)
-		return socket;
-	free(socket);
-	return NULL;
-}
-
-static void close_socket(struct server_socket *socket)
-{
-	list_remove(&socket->link);
-	listener_free(&socket->listener);
-	free(socket);
-}
-
-static bool open_sockets(struct server *s, struct err *err)
-{
-	for (size_t i = 0; i < s->setup->config->listener_count; i++) {
-		struct server_socket *socket = open_socket(s, &s->setup->listeners[i], err);
-
-		if (!socket)
-			return false;
-		list_append(&s->sockets, &socket->link);
-	}
-	return true;
-}
-
 static uint32_t from_one_to(uint64_t value, uint32_t most)
 {
 	return value == 0 ? 1 : value < most ? (uint32_t)value : most;
@@ -237,20 +182,20 @@ static uint32_t from_one_to(uint64_t value, uint32_t most)
  * what the deliveries need. Then they share what there is; sessions get the most
  * of it, because few have a message that does not fit into memory.
  */
-static void fit_descriptors(struct server *s)
+void server_fit_descriptors(struct server *s, const struct config *config)
 {
-	const struct config *config = s->start_config;
+	const uint32_t threads = s->start_config->disk_threads;
 	uint64_t reserved = FDS_RESERVED + config->listener_count + setup_relay_descriptors(config);
-	uint64_t wanted = reserved + (uint64_t)config->disk_threads * MAILDIR_DELIVERY_FDS +
+	uint64_t wanted = reserved + (uint64_t)threads * MAILDIR_DELIVERY_FDS +
 			  (uint64_t)config->max_sessions * 2;
 	uint64_t got = fdlimit_raise(wanted), left = got > reserved ? got - reserved : 0, for_threads;
 
 	s->max_sessions = config->max_sessions;
 	s->max_spool_files = config->max_sessions;
-	s->disk_threads = config->disk_threads;
+	s->disk_threads = threads;
 	if (got >= wanted)
 		return;
-	s->disk_threads = from_one_to(left / 2 / MAILDIR_DELIVERY_FDS, config->disk_threads);
+	s->disk_threads = from_one_to(left / 2 / MAILDIR_DELIVERY_FDS, threads);
 	for_threads = (uint64_t)s->disk_threads * MAILDIR_DELIVERY_FDS;
 	left = left > for_threads ? left - for_threads : 0;
 	s->max_spool_files = from_one_to(left / SPOOL_FILES_SHARE, config->max_sessions);
@@ -261,7 +206,34 @@ static void fit_descriptors(struct server *s)
 		 "sessions, %u messages in files and %u of disk_threads = %u threads",
 		 (unsigned long long)got, (unsigned long long)wanted, (unsigned)s->max_sessions,
 		 (unsigned)config->max_sessions, (unsigned)s->max_spool_files, (unsigned)s->disk_threads,
-		 (unsigned)config->disk_threads);
+		 (unsigned)threads);
+}
+
+/* What another configuration changes beside the setup. */
+static void apply_limits(struct server *s, const struct config *config)
+{
+	s->spool_budget.max_bytes = config->spool_memory;
+	s->spool_budget.threshold_octets = config->spool_threshold;
+	s->spool_budget.disk->max_files = s->max_spool_files;
+}
+
+bool server_adopt(struct server *s, struct config *config, bool may_be_short, struct err *err)
+{
+	struct setup *setup = setup_new(s, config, s->setup, err);
+	struct list fresh;
+
+	if (!setup)
+		return false;
+	if (!server_sockets_prepare(s, setup, may_be_short, take_connection, &fresh, err)) {
+		server_sockets_close(&fresh);
+		setup_put(&setup);
+		return false;
+	}
+	server_sockets_commit(s, &fresh);
+	setup_put(&s->setup);
+	s->setup = setup;
+	apply_limits(s, config);
+	return true;
 }
 
 static bool build_parts(struct server *s, struct config *config, struct err *err)
@@ -275,8 +247,7 @@ static bool build_parts(struct server *s, struct config *config, struct err *err
 	s->resolver = pool_new(s->loop, "resolver", RESOLVER_THREADS, RESOLVER_QUEUE_MAX, err);
 	if (!s->disk || !s->resolver || !build_spool(s, err))
 		return false;
-	s->setup = setup_new(s, config, NULL, err);
-	return s->setup && open_sockets(s, err) && server_tls_open(s, err);
+	return server_adopt(s, config, false, err) && server_tls_open(s, err);
 }
 
 struct server *server_new(struct loop *loop, struct config *config, struct err *err)
@@ -292,7 +263,7 @@ struct server *server_new(struct loop *loop, struct config *config, struct err *
 	s->start_config = config_get(config);
 	list_init(&s->sessions);
 	list_init(&s->sockets);
-	fit_descriptors(s);
+	server_fit_descriptors(s, config);
 	if (!build_parts(s, config, err))
 		server_free(&s);
 	return s;
@@ -300,17 +271,7 @@ struct server *server_new(struct loop *loop, struct config *config, struct err *
 
 void server_start(struct server *s)
 {
-	char text[ADDR_TEXT_SIZE];
-
-	for (struct list *link = s->sockets.next; link != &s->sockets; link = link->next) {
-		struct server_socket *socket = LIST_OWNER(link, struct server_socket, link);
-
-		log_begin(LOG_LEVEL_NOTICE, NULL, "listening");
-		log_str("addr", addr_format(listener_addr(socket->listener), text));
-		log_str("listener", socket->obeys->config->listen);
-		log_end();
-		listener_start(socket->listener);
-	}
+	server_sockets_start(s);
 }
 
 /* ---- stopping ---- */
@@ -323,12 +284,6 @@ static void stop_now(struct loop_timer *timer)
 	loop_stop(s->loop);
 }
 
-static void stop_accepting(struct server *s)
-{
-	while (!list_empty(&s->sockets))
-		close_socket(LIST_OWNER(s->sockets.next, struct server_socket, link));
-}
-
 void server_stop(struct server *s)
 {
 	struct list *link, *next;
@@ -338,7 +293,7 @@ void server_stop(struct server *s)
 		return;
 	}
 	s->is_stopping = true;
-	stop_accepting(s);
+	server_sockets_close(&s->sockets);
 	if (s->session_count == 0)
 		loop_stop(s->loop);
 	else
@@ -357,7 +312,7 @@ void server_free(struct server **server)
 	*server = NULL;
 	if (!s)
 		return;
-	stop_accepting(s);
+	server_sockets_close(&s->sockets);
 	while (!list_empty(&s->sessions))
 		session_shell_abandon(LIST_OWNER(s->sessions.next, struct session_shell, link));
 	/* What they still have under way uses pools and spools. */

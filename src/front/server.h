@@ -12,16 +12,7 @@
 #include "policy/client_table.h"
 #include "spool/spool.h"
 
-struct server;
 struct server_tls;
-
-/* A listening socket, and the listener of the current setup that it is for. */
-struct server_socket {
-	struct list link; /* in server.sockets, whose head owns it */
-	struct server *server;
-	struct listener *listener;       /* owned */
-	struct setup_listener *obeys;    /* of server.setup */
-};
 
 struct server {
 	struct loop *loop;
@@ -30,8 +21,9 @@ struct server {
 	struct pool *disk;
 	struct pool *resolver; /* looks names up */
 	struct list relays;    /* all lmtp and smtp backends that there are still: see backend/relay.h */
+	_Atomic unsigned unsynced_mailboxes; /* for maildir backends of all setups */
 	struct spool_budget spool_budget;
-	struct list sockets; /* of server_socket.link; in the order of the configuration */
+	struct list sockets; /* of server_socket.link (front/server_sockets.h); owned */
 	struct server_tls *tls; /* owned */
 
 	struct list sessions; /* of session_shell.link */
@@ -50,6 +42,24 @@ struct server {
 /* Build everything and bind; nothing is accepted yet. NULL: err tells why. Takes a reference of config. */
 struct server *server_new(struct loop *loop, struct config *config, struct err *err);
 void server_start(struct server *server);
+
+/*
+ * For those who build a server or change it: make this configuration's setup the current one, with its sockets, which
+ * accept nothing before server_sockets_start(). All or nothing; see server_sockets_prepare() about `may_be_short`.
+ */
+MUST_CHECK bool server_adopt(struct server *server, struct config *config, bool may_be_short, struct err *err);
+
+/* Set what may be open at the same time against the limit of descriptors. */
+void server_fit_descriptors(struct server *server, const struct config *config);
+
+/*
+ * Let another configuration be obeyed from now on; sessions end with the one that they began with. What has changed is
+ * logged, and what needs a restart. All or nothing. False: err tells why not, and nothing has changed.
+ */
+MUST_CHECK bool server_reload(struct server *server, struct config *config, struct err *err);
+
+/* The log as the configuration wants it. False: err tells why there is no syslog. */
+MUST_CHECK bool server_open_log(const struct config *config, struct err *err);
 
 /* Stop accepting, end idle sessions, wait for commits that have begun, then stop the loop. Again: at once. */
 void server_stop(struct server *server);

@@ -159,11 +159,21 @@ static void say_compat(const struct listener_config *listener)
 	log_end();
 }
 
-/* The listener of the older setup whose place this one takes, or NULL. */
-static const struct setup_listener *find_older(const struct setup *older, const char *listen)
+static bool is_at(const struct config *config, size_t i, const char *listen)
 {
+	return strcmp(config->listeners[i].listen, listen) == 0;
+}
+
+/* The listener of the older setup whose place this one takes, or NULL. With one address: in their order. */
+static const struct setup_listener *find_older(const struct setup *older, const struct config *config, size_t of)
+{
+	const char *listen = config->listeners[of].listen;
+	size_t before = 0;
+
+	for (size_t i = 0; i < of; i++)
+		before += is_at(config, i, listen);
 	for (size_t i = 0; older && i < older->config->listener_count; i++)
-		if (strcmp(older->listeners[i].config->listen, listen) == 0)
+		if (is_at(older->config, i, listen) && before-- == 0)
 			return &older->listeners[i];
 	return NULL;
 }
@@ -171,7 +181,7 @@ static const struct setup_listener *find_older(const struct setup *older, const 
 static bool load_listener(struct setup *setup, size_t i, const struct setup *older, struct err *err)
 {
 	struct setup_listener *l = &setup->listeners[i];
-	const struct setup_listener *before = find_older(older, l->config->listen);
+	const struct setup_listener *before = find_older(older, setup->config, i);
 
 	if (!server_tls_is_configured(&l->config->session))
 		return true;
@@ -234,16 +244,6 @@ static void log_outcome(const struct outcome *outcome)
 	log_u64("listeners", outcome->listeners);
 	log_u64("kept", outcome->kept);
 	log_end();
-}
-
-void server_tls_reload(struct server *s)
-{
-	struct outcome outcome = { 0 };
-
-	for (size_t i = 0; i < s->setup->config->listener_count; i++)
-		if (s->setup->listeners[i].tls)
-			reload_and_count(s->setup, i, &outcome);
-	log_outcome(&outcome);
 }
 
 /* Have the files changed since they were loaded, and rest now? */

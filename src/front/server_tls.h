@@ -1,6 +1,6 @@
 /*
  * TLS of a setup: a context for each listener that has a certificate; and of the
- * server: it is made anew when its files change, or on demand. A new one is taken only when all
+ * server: it is made anew when its files change. A new one is taken only when all
  * of it is good; otherwise the old one stays, and the log says why. Sessions
  * keep the context that they began with.
  */
@@ -24,8 +24,5 @@ MUST_CHECK bool server_tls_load(struct setup *setup, const struct setup *older, 
 /* Begin to watch the files of the current setup. False: err tells why. */
 MUST_CHECK bool server_tls_open(struct server *server, struct err *err);
 void server_tls_close(struct server *server);
-
-/* Load the certificates of all listeners of the current setup again, whether they have changed or not. */
-void server_tls_reload(struct server *server);
 
 #endif

@@ -35,6 +35,7 @@ static struct backend *new_backend(struct server *server, const struct config *c
 {
 	struct backend_maildir_options maildir = setup_maildir_options(config, b);
 
+	maildir.unsynced_mailboxes = &server->unsynced_mailboxes;
 	maildir.disk = server->disk;
 	maildir.loop = server->loop;
 	switch (b->type) {

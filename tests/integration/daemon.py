@@ -19,7 +19,7 @@ DEADLINE_S = float(os.environ.get("SMTPFRONTD_TEST_DEADLINE", "30"))
 TOP = Path(__file__).resolve().parents[2]
 
 # Events of warnings and errors; a log that does not go to a journal does not tell levels.
-WARNINGS = ("trouble", "limit", "config", "start_failed")
+WARNINGS = ("trouble", "limit", "config", "start_failed", "needs_restart")
 # The last one is valgrind's, which is told to be quiet otherwise.
 SANITIZER = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:|^==\d+== ")
 LINE = re.compile(r"^(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (?P<id>\S+) (?P<event>[a-z_]+)(?P<rest>.*)$")
@@ -196,7 +196,7 @@ class Daemon:
         self.config_file.write_text(text)
         return self.config_file
 
-    def start(self, nofile=None, wrap=(), wait_ready=True, **settings):
+    def start(self, nofile=None, wrap=(), wait_ready=True, arguments=(), **settings):
         self.configure(**settings)
 
         def limit():
@@ -204,7 +204,7 @@ class Daemon:
                 resource.setrlimit(resource.RLIMIT_NOFILE, nofile)
 
         self.process = subprocess.Popen(
-            [*wrap, *command("-c", self.config_file)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            [*wrap, *command("-c", self.config_file, *arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, env=sanitizer_env(self.asan), cwd=self.directory, preexec_fn=limit)
         self.log = Log(self.process.stderr)
         if wait_ready:

@@ -234,7 +234,7 @@ def test_ticket_outlives_a_reload_and_not_a_restart(secure, pki, version):
     context = client_context(pki, version)
     session = get_session(secure, context, "smtps")
     secure.process.send_signal(signal.SIGHUP)
-    secure.log.wait("tls_reload")
+    secure.log.wait("reload")
     assert is_resumed(secure, context, "smtps", session)
     assert not is_resumed(secure, context, "starttls", session)
     secure.stop()

@@ -55,10 +55,10 @@ def installed(work_dir, generations):
     return Installed(work_dir).put(generations[0].cert, generations[0].key)
 
 
-def reload(daemon):
-    count = len(daemon.log.find("tls_reload"))
+def reload(daemon, event="reload"):
+    count = len(daemon.log.find(event))
     daemon.process.send_signal(signal.SIGHUP)
-    return daemon.log.wait("tls_reload", count=count + 1)[-1]
+    return daemon.log.wait(event, count=count + 1)[-1]
 
 
 def shown(daemon, context, how="smtps"):
@@ -81,7 +81,7 @@ def test_hangup_takes_the_new_pair_for_new_sessions_only(daemon, installed, gene
         old.ehlo()
         old.envelope()
         installed.put(generations[1].cert, generations[1].key)
-        assert reload(daemon)["kept"] == "0"
+        assert reload(daemon)["changed"] == "0"
         for how in ("starttls", "smtps"):
             assert shown(daemon, context, how) == leaf(generations[1])
         old.expect(354, "DATA")
@@ -92,17 +92,14 @@ def test_hangup_takes_the_new_pair_for_new_sessions_only(daemon, installed, gene
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_pair_is_refused_and_the_old_one_stays(daemon, pki, installed, generations, context, name):
-    daemon.expect_trouble("kept as they were")
     daemon.start_tls(installed)
     BROKEN[name](installed, pki)
-    line = reload(daemon)
-    assert (line["listeners"], line["kept"]) == ("0", "2")
-    trouble = daemon.log.wait("trouble")
-    assert "tls_" in trouble[0]["text"] and str(installed.cert.parent) in trouble[0]["text"]
+    line = reload(daemon, "reload_failed")
+    assert "tls_" in line["text"] and str(installed.cert.parent) in line["text"]
     assert shown(daemon, context) == leaf(generations[0])
     assert shown(daemon, context, "starttls") == leaf(generations[0])
     installed.put(generations[2].cert, generations[2].key)
-    assert reload(daemon)["listeners"] == "2"
+    reload(daemon)
     assert shown(daemon, context) == leaf(generations[2])
 
 
@@ -158,7 +155,6 @@ class Load:
 
 
 def test_reloads_under_load_fail_no_session_and_leak_nothing(daemon, pki, installed, generations, context):
-    daemon.expect_trouble("kept as they were")
     daemon.settings["backends"] = {"inbox": {"type": "null"}}
     daemon.measure_memory().start_tls(installed, max_sessions_per_client=200)
     works(daemon, context)
@@ -168,11 +164,11 @@ def test_reloads_under_load_fail_no_session_and_leak_nothing(daemon, pki, instal
         for i in range(RELOADS):
             if i % 2:
                 broken[i // 2 % len(broken)](installed, pki)
-                assert reload(daemon)["listeners"] == "0"
+                reload(daemon, "reload_failed")
             else:
                 pair = generations[i // 2 % len(generations)]
                 installed.put(pair.cert, pair.key)
-                assert reload(daemon)["kept"] == "0"
+                reload(daemon)
             assert plain_text(daemon, 1)[:1] in (b"", b"\x15")
             with Client(daemon.address) as c:
                 assert "STARTTLS" in c.ehlo().text

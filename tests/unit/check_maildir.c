@@ -398,7 +398,7 @@ START_TEST(new_subdirectories_are_synced)
 	maildir_deliver(&delivery);
 	assert_kept();
 	ck_assert_str_eq(calls.log, "MMMDTWFLD");
-	ck_assert_uint_eq(atomic_load(&delivery.store->unsynced_mailboxes), 0);
+	ck_assert_uint_eq(atomic_load(delivery.store->unsynced_mailboxes), 0);
 }
 END_TEST
 
@@ -421,11 +421,11 @@ START_TEST(subdirectories_of_another_worker_are_synced)
 {
 	prepare(1, span_str(body));
 	make_subdirs(1);
-	atomic_store(&delivery.store->unsynced_mailboxes, 1);
+	atomic_store(delivery.store->unsynced_mailboxes, 1);
 	maildir_deliver(&delivery);
 	assert_kept();
 	ck_assert_str_eq(calls.log, "DTWFLD");
-	ck_assert_uint_eq(atomic_load(&delivery.store->unsynced_mailboxes), 1);
+	ck_assert_uint_eq(atomic_load(delivery.store->unsynced_mailboxes), 1);
 }
 END_TEST
 
@@ -586,7 +586,7 @@ START_TEST(subdirectories_that_cannot_be_made_fail_all)
 	calls_fail(making_faults[_i].call, making_faults[_i].nth, 1, making_faults[_i].error);
 	maildir_deliver(&delivery);
 	ck_assert_uint_eq(delivery.answer.reply.code, making_faults[_i].code);
-	ck_assert_uint_eq(atomic_load(&delivery.store->unsynced_mailboxes), making_faults[_i].unsynced);
+	ck_assert_uint_eq(atomic_load(delivery.store->unsynced_mailboxes), making_faults[_i].unsynced);
 	assert_nothing_arrived();
 }
 END_TEST

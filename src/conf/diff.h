@@ -1,0 +1,23 @@
+/*
+ * What differs between two configurations, key by key, for the log of a reload.
+ * Both are compared as they are dumped (conf/dump.h), so that a key which can be
+ * dumped can be compared, and values read as one would write them.
+ */
+#ifndef CONF_DIFF_H
+#define CONF_DIFF_H
+
+#include "base/bug.h"
+#include "conf/config.h"
+
+struct config_change {
+	/* "timeout", "backends.inbox.quota", "listeners[[::]:25].timeout", "routes[0].domain"; or of a whole group */
+	const char *path;
+	const char *before, *after; /* NULL: it is not there; "{ }" for a whole group that is */
+	bool is_reloadable;         /* what the option table says; whole groups are */
+};
+
+/* Calls tell() for each, ordered by path; what it is given is lent for the call. False: out of memory. */
+MUST_CHECK bool config_diff(const struct config *before, const struct config *after,
+			    void (*tell)(void *owner, const struct config_change *change), void *owner);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * Another configuration for a server that runs: what becomes of it, and what of
+ * it is told.
+ */
+#include "conf/diff.h"
+#include "front/server.h"
+#include "front/server_sockets.h"
+
+#include <unistd.h>
+
+/* What the differences come to. */
+struct reload {
+	unsigned changed, needs_restart;
+};
+
+static void log_change(const struct config_change *change, enum log_level level, const char *event)
+{
+	log_begin(level, NULL, event);
+	log_str("key", change->path);
+	log_str("before", change->before);
+	log_str("after", change->after);
+	log_end();
+}
+
+static void tell_changed(void *owner, const struct config_change *change)
+{
+	struct reload *reload = owner;
+
+	if (!change->is_reloadable)
+		return;
+	reload->changed++;
+	log_change(change, LOG_LEVEL_NOTICE, "changed");
+}
+
+/* Against the start, because what was not taken by an earlier reload still is not. */
+static void tell_needs_restart(void *owner, const struct config_change *change)
+{
+	struct reload *reload = owner;
+
+	if (change->is_reloadable)
+		return;
+	reload->needs_restart++;
+	log_change(change, LOG_LEVEL_WARNING, "needs_restart");
+}
+
+static void log_lint(const struct config *config)
+{
+	for (size_t i = 0; i < config->warning_count; i++)
+		log_text(LOG_LEVEL_WARNING, "config", "%s", config->warnings[i]);
+}
+
+static void log_reload(const struct server *s, const struct reload *reload)
+{
+	log_begin(LOG_LEVEL_NOTICE, NULL, "reload");
+	log_u64("setup", s->setup->number);
+	log_u64("changed", reload->changed);
+	log_u64("needs_restart", reload->needs_restart);
+	log_end();
+}
+
+bool server_open_log(const struct config *config, struct err *err)
+{
+	log_set_level(config->log_level);
+	log_set_format(config->log_format);
+	return log_open_syslog(config->syslog ? "/dev/log" : NULL, config->syslog_facility, config->syslog_tag, err);
+}
+
+bool server_reload(struct server *s, struct config *config, struct err *err)
+{
+	struct config *before = config_get((struct config *)s->setup->config);
+	struct reload reload = { 0 };
+	struct err trouble;
+	bool is_told;
+
+	if (!server_adopt(s, config, true, err)) {
+		config_put(&before);
+		return false;
+	}
+	/* What is told about it must not be lost between the old level and the new one. */
+	if (config->log_level > before->log_level)
+		log_set_level(config->log_level);
+	is_told = config_diff(before, config, tell_changed, &reload) &&
+		  config_diff(s->start_config, config, tell_needs_restart, &reload);
+	config_put(&before);
+	if (!is_told)
+		log_text(LOG_LEVEL_WARNING, "trouble", "out of memory: what has changed is not told in full");
+	log_lint(config);
+	server_sockets_start(s);
+	log_reload(s, &reload);
+	if (!server_open_log(config, &trouble))
+		log_text(LOG_LEVEL_WARNING, "trouble", "%s", trouble.text);
+	return true;
+}
