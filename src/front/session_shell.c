@@ -469,10 +469,16 @@ static void take_secured(void *owner)
 	run_turn(sh, SPAN_LITERAL(""), &turn);
 }
 
+/* A message that is being delivered is delivered, and that is told before the session ends. */
 static void take_lost(void *owner, int error)
 {
 	struct session_shell *sh = owner;
 
+	if (sh->is_committing) {
+		sh->is_lost = true;
+		sh->lost_error = error;
+		return;
+	}
 	end_session(sh, sh->is_handshaking ? "tls_handshake" : "lost", error, CLOSE_NOW);
 }
 
@@ -512,6 +518,10 @@ void session_shell_decided(struct session_shell *sh, const struct smtp_reply *re
 	log_if_slow(sh);
 	sh->is_deciding = sh->is_committing = false;
 	sh->active_ms = now_ms(sh);
+	if (sh->is_lost) {
+		end_session(sh, "lost", sh->lost_error, CLOSE_NOW);
+		return;
+	}
 	give_verdict(sh, reply);
 	if (sh->server->is_stopping)
 		close_for_stop(sh);

@@ -37,12 +37,14 @@ struct session_shell {
 	uint32_t messages;         /* that reached a verdict; the next id */
 	uint32_t accepted;
 	uint32_t errors;           /* error replies */
+	int lost_error;
 	bool is_extended;          /* EHLO */
 	bool is_blocked;           /* output waits for the peer to read */
 	bool is_eof;               /* the peer sends no more */
 	bool is_parting_clean;     /* and nothing that it sent is thrown away */
 	bool is_deciding;          /* an op runs; the peer owes nothing */
 	bool is_committing;        /* and it must not be cut */
+	bool is_lost;              /* and the peer has gone meanwhile, by lost_error */
 	bool is_resting;           /* content that nobody will keep waits for its time */
 	bool is_greeting_late;     /* greeting_delay runs */
 	bool is_settled;           /* has said HELO, and shakes no hands */

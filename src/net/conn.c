@@ -10,6 +10,11 @@ enum {
 	READ_MAX_DEFAULT = 4096,
 	LINGER_MS = 2000,
 	LINGER_BYTES = 64 * 1024,
+	/*
+	 * While input is held nobody asks whether there is more. A reset is heard of all the same where
+	 * writability is asked for by its edges: once when that begins, and then when all is over.
+	 */
+	WATCH = EV_WRITE | EV_ET,
 };
 
 static void on_event(evutil_socket_t fd, short what, void *arg);
@@ -31,6 +36,12 @@ static bool wait_for(struct conn *c, short events)
 		c->events = (uint8_t)events;
 	}
 	return true;
+}
+
+/* What is waited for, but for the watch: EV_READ, EV_WRITE. */
+static short wanted_events(const struct conn *c)
+{
+	return c->events & EV_ET ? 0 : c->events;
 }
 
 void conn_stop_events(struct conn *c)
@@ -60,7 +71,7 @@ static void read_end(struct conn *c)
 	size_t used;
 
 	c->is_over = true;
-	if (wait_for(c, c->events & EV_WRITE))
+	if (wait_for(c, wanted_events(c) & EV_WRITE))
 		conn_offer(c, SPAN_LITERAL(""), &used);
 	else
 		conn_tell_lost(c, ENOMEM);
@@ -87,21 +98,37 @@ static void read_input(struct conn *c)
 		conn_tell_lost(c, ENOMEM);
 }
 
+/* What to wait for where it is not for EV_READ: to write, if that is wanted, or else the watch. */
+static short events_while_held(const struct conn *c, short wanted)
+{
+	return wanted || c->is_over || buf_len(&c->kept) == 0 ? wanted : WATCH;
+}
+
 /* More has come. As long as there is kept input it stays in the kernel, and soon nobody asks about it. */
 static void on_readable(struct conn *c)
 {
 	if (buf_len(&c->kept) == 0)
 		read_input(c);
-	else if (!list_linked(&c->resume.link) && !wait_for(c, c->events & ~EV_READ))
+	else if (!list_linked(&c->resume.link) && !wait_for(c, events_while_held(c, c->events & EV_WRITE)))
 		conn_tell_lost(c, ENOMEM);
 }
 
 static void on_writable(struct conn *c)
 {
-	if (wait_for(c, c->events & ~EV_WRITE))
+	if (wait_for(c, events_while_held(c, c->events & EV_READ)))
 		c->ops->writable(c->owner);
 	else
 		conn_tell_lost(c, ENOMEM);
+}
+
+/* Nothing, unless the peer has reset the connection. */
+static void on_edge(struct conn *c)
+{
+	socklen_t size = sizeof(int);
+	int error = 0;
+
+	if (getsockopt(event_get_fd(&c->event), SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error)
+		conn_tell_lost(c, error);
 }
 
 static void on_event(evutil_socket_t fd, short what, void *arg)
@@ -109,6 +136,10 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	struct conn *c = arg;
 
 	(void)fd;
+	if (c->events & EV_ET) {
+		on_edge(c);
+		return;
+	}
 	if (what & EV_WRITE)
 		on_writable(c);
 	if ((what & EV_READ) && (c->events & EV_READ) && !c->is_given_up)
@@ -177,7 +208,7 @@ bool conn_send(struct conn *c, struct span out, size_t *sent, int *error)
 	}
 	*sent = n > 0 ? (size_t)n : 0;
 	c->bytes_out += *sent;
-	if (*sent < out.len && !wait_for(c, c->events | EV_WRITE)) {
+	if (*sent < out.len && !wait_for(c, wanted_events(c) | EV_WRITE)) {
 		*error = ENOMEM;
 		return false;
 	}
@@ -220,7 +251,7 @@ static void run_resume(struct loop_deferred *deferred)
 	buf_use(&kept, used);
 	buf_release_empty(&kept);
 	c->kept = kept;
-	if (buf_len(&kept) == 0 && !c->is_over && !wait_for(c, c->events | EV_READ))
+	if (buf_len(&kept) == 0 && !c->is_over && !wait_for(c, wanted_events(c) | EV_READ))
 		conn_tell_lost(c, ENOMEM);
 }
 

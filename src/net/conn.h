@@ -30,7 +30,8 @@ struct conn_ops {
 	/* Output that did not fit can go on now; also after an error, which conn_send() will tell. */
 	void (*writable)(void *owner);
 	/*
-	 * Reset, or an error while reading: nothing can be sent any more. `error` is an errno; 0: TLS failed,
+	 * Reset, also while input is kept (in TLS it is told when input is wanted again), or an error
+	 * while reading: nothing can be sent any more. `error` is an errno; 0: TLS failed,
 	 * and conn_tls_failure() tells how.
 	 */
 	void (*lost)(void *owner, int error);

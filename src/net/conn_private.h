@@ -33,7 +33,7 @@ struct conn {
 		uint32_t read_max;
 		uint32_t linger_left;        /* bytes to discard at most */
 	};
-	uint8_t events;               /* EV_READ, EV_WRITE: what is added now */
+	uint8_t events;               /* EV_READ, EV_WRITE, or with EV_ET the watch for a reset: what is added now */
 	bool is_over;                 /* nothing more to read: end of input, or lost */
 	bool is_given_up;             /* by its owner, who hears nothing any more */
 	bool is_offering;             /* input() runs */

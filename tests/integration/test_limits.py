@@ -3,6 +3,7 @@
 import resource
 import signal
 import socket
+import struct
 import threading
 import time
 
@@ -382,6 +383,22 @@ def test_stop_in_the_middle_of_a_delivery_answers_it_and_says_goodbye(daemon):
     log = daemon.log
     assert daemon.exit_code() == 0
     assert log.find("refused")[0]["reason"] == log.find("disconnect")[0]["reason"] == "shutdown"
+    daemon.mailbox("anna").only()
+
+
+def test_client_that_resets_behind_its_message_has_sent_it(daemon):
+    """Nobody can be told, but what is delivered stands in the log."""
+    daemon.start()
+    with Client(daemon.address) as c:
+        c.ehlo()
+        c.envelope()
+        c.expect(354, "DATA")
+        daemon.process.send_signal(signal.SIGSTOP)
+        c.send(b"x\r\n.\r\nNOOP\r\n")
+        c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    daemon.process.send_signal(signal.SIGCONT)
+    daemon.log.wait("disconnect", reason="lost", messages=1)
+    assert len(daemon.log.find("accepted")) == 1
     daemon.mailbox("anna").only()
 
 

@@ -420,6 +420,48 @@ START_TEST(held_up_both_ways_hears_of_a_reset_by_writable)
 }
 END_TEST
 
+/* Whether more has come meanwhile, which stays in the kernel, or not. */
+START_TEST(reset_while_input_is_kept_is_told)
+{
+	owner.use = use_nothing;
+	net_peer_write(&peer, "012345");
+	NET_UNTIL(owner.inputs == 1);
+	if (_i) {
+		net_peer_write(&peer, "more");
+		net_turns(3);
+	}
+	ck_assert_uint_eq(owner.losses, 0);
+	net_peer_reset(&peer);
+	NET_UNTIL(owner.losses == 1);
+	ck_assert_int_eq(owner.error, ECONNRESET);
+	net_turns(3);
+	ck_assert_uint_eq(owner.losses, 1);
+	ck_assert_uint_eq(owner.inputs, 1);
+}
+END_TEST
+
+START_TEST(what_was_held_goes_on_behind_the_watch_for_a_reset)
+{
+	owner.use = use_nothing;
+	net_peer_write(&peer, "012345");
+	NET_UNTIL(owner.inputs == 1);
+	net_peer_write(&peer, "678");
+	net_turns(3);
+	/* Output that does not fit, and its end. */
+	owner.to_send = BIG;
+	send_more();
+	net_peer_read(&peer);
+	NET_UNTIL(owner.writables == 1);
+	owner.use = NULL;
+	conn_resume(owner.conn);
+	NET_UNTIL(buf_len(&owner.used) == 9);
+	ASSERT_BUF_EQ(&owner.used, "012345678");
+	net_peer_write(&peer, "9");
+	NET_UNTIL(buf_len(&owner.used) == 10);
+	ck_assert_uint_eq(owner.losses, 0);
+}
+END_TEST
+
 START_TEST(no_callback_after_close_inside_of_input)
 {
 	owner.use = close_inside;
@@ -622,6 +664,8 @@ static TCase *output_cases(void)
 	tcase_add_test(output, output_that_does_not_fit_goes_on_when_the_peer_reads);
 	tcase_add_test(output, writable_is_told_once_and_only_when_asked_for);
 	tcase_add_test(output, held_up_both_ways_hears_of_a_reset_by_writable);
+	tcase_add_loop_test(output, reset_while_input_is_kept_is_told, 0, 2);
+	tcase_add_test(output, what_was_held_goes_on_behind_the_watch_for_a_reset);
 	return output;
 }
 
