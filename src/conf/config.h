@@ -77,6 +77,7 @@ struct session_config {
 	bool tls_compat;
 	bool tls_required;
 	bool tls_tickets;
+	struct network_list proxy_from;  /* peers that begin with a PROXY header */
 };
 
 struct listener_config {

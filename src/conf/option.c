@@ -242,6 +242,11 @@ const struct option option_table[] = {
 	{ SESSION(lenient, lenient), BOOL, .is_reloadable = true, .default_text = "false",
 	  .help = "Take commands as mailfront does: MAIL without HELO or within a transaction, HELO "
 		  "without a name, arguments where none belong, addresses without angle brackets." },
+	{ SESSION(proxy_from, proxy_from), .type = OPTION_NETWORKS, .default_words = "nobody",
+	  .example = "( \"192.0.2.10\", \"192.0.2.11\" )",
+	  .help = "Load balancers: a connection from one of these must begin with a header of the PROXY "
+		  "protocol, version 1 or 2, before TLS and everything else, and who the header names is the "
+		  "client. From others the header is an unknown command." },
 	{ SESSION(unknown_parameters, rejects_unknown_parameters), BOOL, .words = unknown_parameters,
 	  .is_reloadable = true, .default_text = "ignore",
 	  .help = "Parameters of MAIL and RCPT that belong to no extension we offer. \"reject\" answers 555, "

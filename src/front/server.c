@@ -2,11 +2,13 @@
 
 #include "backend/maildir_job.h"
 #include "backend/relay.h"
+#include "front/proxy_gate.h"
 #include "front/server_sockets.h"
 #include "front/server_tls.h"
-#include "front/setup_relay.h"
 #include "front/session_shell.h"
+#include "front/setup_relay.h"
 #include "net/fdlimit.h"
+#include "proto/proxy.h"
 #include "spool/disk.h"
 
 #include <stdlib.h>
@@ -100,20 +102,47 @@ static enum smtp_reply_name admit(struct server *s, const struct addr *peer)
 	return SMTP_REPLY_NO_MEMORY_CLOSE;
 }
 
+void server_admit(struct server *s, struct setup *setup, const struct setup_listener *listener, int fd,
+		  const struct addr *peer, const struct proxy_facts *proxy)
+{
+	const struct addr *client = proxy && !proxy->is_local ? &proxy->client : peer;
+	enum smtp_reply_name refusal = admit(s, client);
+
+	if (refusal != SMTP_REPLY_OK) {
+		turn_away(listener, fd, client, refusal);
+		return;
+	}
+	if (session_shell_start(s, setup, listener, fd, peer, proxy))
+		return;
+	log_text(LOG_LEVEL_WARNING, "trouble", "out of memory: a connection was closed at once");
+	server_session_gone(s, client, false);
+}
+
+void server_unreserve(struct server *s)
+{
+	s->session_count--;
+}
+
+/* The proxy's own address says nothing of who comes, so that only max_sessions holds before the header is read. */
+static void await_header(struct server *s, const struct setup_listener *listener, int fd, const struct addr *peer)
+{
+	if (s->session_count >= s->max_sessions) {
+		turn_away(listener, fd, peer, SMTP_REPLY_TOO_MANY_SESSIONS);
+		return;
+	}
+	s->session_count++;
+	proxy_gate_start(s, listener, fd, peer);
+}
+
 static void take_connection(void *owner, int fd, const struct addr *peer)
 {
 	struct server_socket *socket = owner;
 	struct server *s = socket->server;
-	enum smtp_reply_name refusal = admit(s, peer);
 
-	if (refusal != SMTP_REPLY_OK) {
-		turn_away(socket->obeys, fd, peer, refusal);
-		return;
-	}
-	if (session_shell_start(s, socket->obeys, fd, peer))
-		return;
-	log_text(LOG_LEVEL_WARNING, "trouble", "out of memory: a connection was closed at once");
-	server_session_gone(s, peer, false);
+	if (proxy_gate_is_for(socket->obeys, peer))
+		await_header(s, socket->obeys, fd, peer);
+	else
+		server_admit(s, s->setup, socket->obeys, fd, peer, NULL);
 }
 
 void server_session_settled(struct server *s, const struct addr *client)
@@ -261,6 +290,7 @@ struct server *server_new(struct loop *loop, struct config *config, struct err *
 	s->loop = loop;
 	list_init(&s->relays);
 	s->start_config = config_get(config);
+	list_init(&s->gates);
 	list_init(&s->sessions);
 	list_init(&s->sockets);
 	server_fit_descriptors(s, config);
@@ -294,6 +324,7 @@ void server_stop(struct server *s)
 	}
 	s->is_stopping = true;
 	server_sockets_close(&s->sockets);
+	proxy_gate_stop(s);
 	if (s->session_count == 0)
 		loop_stop(s->loop);
 	else
@@ -313,6 +344,7 @@ void server_free(struct server **server)
 	if (!s)
 		return;
 	server_sockets_close(&s->sockets);
+	proxy_gate_stop(s);
 	while (!list_empty(&s->sessions))
 		session_shell_abandon(LIST_OWNER(s->sessions.next, struct session_shell, link));
 	/* What they still have under way uses pools and spools. */

@@ -26,6 +26,7 @@ struct server {
 	struct list sockets; /* of server_socket.link (front/server_sockets.h); owned */
 	struct server_tls *tls; /* owned */
 
+	struct list gates;    /* of proxy_gate's: connections that wait for their PROXY header */
 	struct list sessions; /* of session_shell.link */
 	struct client_table *clients;
 	uint32_t session_count;
@@ -64,6 +65,16 @@ MUST_CHECK bool server_open_log(const struct config *config, struct err *err);
 /* Stop accepting, end idle sessions, wait for commits that have begun, then stop the loop. Again: at once. */
 void server_stop(struct server *server);
 void server_free(struct server **server);
+
+struct proxy_facts;
+
+/*
+ * For proxy_gate: a connection counted in session_count is no longer waiting; and one whose header is
+ * read is admitted like any other. The descriptor is taken over.
+ */
+void server_unreserve(struct server *server);
+void server_admit(struct server *server, struct setup *setup, const struct setup_listener *listener, int fd,
+		  const struct addr *peer, const struct proxy_facts *proxy);
 
 /*
  * Called by sessions: one has said HELO (settled); one begins a handshake (unsettled; false: its client has too many of

@@ -1,5 +1,6 @@
 #include "front/session_shell.h"
 
+#include "front/session_proxy.h"
 #include "front/session_steps.h"
 #include "front/session_tls.h"
 
@@ -643,18 +644,20 @@ static void make_id(struct server *server, char id[SESSION_ID_SIZE])
 	snprintf(id, SESSION_ID_SIZE, "%012llx", (unsigned long long)(server->next_session++ & 0xffffffffffff));
 }
 
-bool session_shell_start(struct server *server, const struct setup_listener *listener, int fd,
-			 const struct addr *peer)
+bool session_shell_start(struct server *server, struct setup *setup, const struct setup_listener *listener, int fd,
+			 const struct addr *peer, const struct proxy_facts *proxy)
 {
 	struct session_shell *sh = calloc(1, sizeof(*sh));
 	enum turn turn;
 
 	if (sh) {
 		sh->server = server;
-		sh->setup = setup_get(server->setup);
+		sh->setup = setup_get(setup);
 		sh->listener = listener;
 		sh->client = *peer;
-		sh->options = setup_options_for(sh->setup, listener, peer);
+		if (proxy)
+			session_proxy_note(sh, proxy);
+		sh->options = setup_options_for(sh->setup, listener, &sh->client);
 		sh->smtp = smtp_session_new(&sh->options);
 	}
 	/* conn_new() takes the descriptor over and closes it when it fails. */
@@ -670,11 +673,15 @@ bool session_shell_start(struct server *server, const struct setup_listener *lis
 	sh->begun_ms = sh->active_ms = now_ms(sh);
 	list_append(&server->sessions, &sh->link);
 	log_begin(LOG_LEVEL_DEBUG, sh->id, "connect");
-	log_addr("client", peer);
+	log_addr("client", &sh->client);
+	if (sh->is_proxied)
+		log_addr("proxy", peer);
 	log_end();
 	look_at_clocks_soon(sh);
 	if (session_tls_is_immediate(listener))
 		start_handshake(sh);
+	else if (sh->is_tls)
+		take_secured(sh); /* between client and proxy */
 	else
 		run_turn(sh, SPAN_LITERAL(""), &turn);
 	return true;

@@ -50,16 +50,20 @@ struct session_shell {
 	bool is_settled;           /* has said HELO, and shakes no hands */
 	bool is_tls_due;           /* 220 to STARTTLS is on its way; then the handshake */
 	bool is_handshaking;
-	bool is_tls;
+	bool is_tls;               /* here, or between client and proxy */
+	bool is_proxied;           /* peer of the connection is a proxy, which told who the client is */
+	char proxied_tls_version[16], proxied_tls_cipher[64]; /* of TLS that ends at the proxy; "": not told */
 	char id[SESSION_ID_SIZE];
 };
 
+struct proxy_facts;
+
 /*
- * Take over an accepted connection, for a listener of the server's current setup. False: out of
- * memory; fd is closed. The client was counted already.
+ * Take over an accepted connection, of which a proxy has told these facts (NULL: there is none between).
+ * `listener` is of this setup. False: out of memory; fd is closed. The client was counted already.
  */
-MUST_CHECK bool session_shell_start(struct server *server, const struct setup_listener *listener, int fd,
-				    const struct addr *peer);
+MUST_CHECK bool session_shell_start(struct server *server, struct setup *setup, const struct setup_listener *listener,
+				    int fd, const struct addr *peer, const struct proxy_facts *proxy);
 
 /* The answer to an event that was waited for; goes on with the session. From an op's done() only. */
 void session_shell_decided(struct session_shell *sh, const struct smtp_reply *reply);

@@ -24,6 +24,12 @@ void session_tls_log(const struct session_shell *sh)
 
 	if (!sh->is_tls)
 		return;
+	if (!conn_ssl(sh->conn)) {
+		log_str("tls", sh->proxied_tls_version);
+		log_str("suite", sh->proxied_tls_cipher);
+		log_str("tls_ends", "proxy");
+		return;
+	}
 	tls_facts_read(&facts, conn_ssl(sh->conn));
 	log_str("tls", facts.version);
 	log_str("suite", facts.suite);
@@ -41,6 +47,10 @@ void session_tls_trace(const struct session_shell *sh, struct trace_facts *facts
 {
 	const SSL *ssl = sh->is_tls ? conn_ssl(sh->conn) : NULL;
 
+	if (!ssl && *sh->proxied_tls_version) {
+		facts->tls_version = sh->proxied_tls_version;
+		facts->tls_suite = *sh->proxied_tls_cipher ? sh->proxied_tls_cipher : "unknown";
+	}
 	if (!ssl)
 		return;
 	facts->tls_version = SSL_get_version(ssl);
