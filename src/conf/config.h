@@ -11,32 +11,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/config_relay.h"
+#include "conf/config_rules.h"
 
 struct environment;
-
-/* Where something stands. File NULL: nowhere, it is a default. Line 0: in a variable, such as "$TIMEOUT". */
-struct config_place {
-	const char *file;
-	int line;
-};
-
-struct network_list {
-	const struct addr_prefix *networks; /* NULL: none was given */
-	size_t count;
-};
-
-/* So much within so long; an amount of 0 is no limit. */
-struct rate_config {
-	uint64_t amount;
-	uint32_t period_s;
-};
-
-/* In the order of enum smtp_bare_newline. */
-enum config_bare_newline {
-	CONFIG_BARE_NEWLINE_AUTO,
-	CONFIG_BARE_NEWLINE_REJECT,
-	CONFIG_BARE_NEWLINE_LENIENT, /* in a rule for listed clients only */
-};
 
 /* One of tls_certificates. */
 struct tls_pair_config {
@@ -63,6 +40,14 @@ struct session_config {
 	bool rejects_unknown_parameters; /* unknown_parameters = "reject" */
 	uint32_t greeting_delay_s;       /* 0: none */
 	uint32_t min_data_rate;          /* octets a second; 0: any */
+	bool require_auth;
+	bool relayclient;                /* who has authenticated or is listed may write to anybody */
+	struct network_list relay_networks;
+	const char *relayclient_suffix;  /* NULL: none */
+	enum sender_rights sender_rights;
+	bool submission;                 /* add Date and Message-ID where users left them out */
+	bool hide_client;                /* do not tell their addresses in Received */
+	uint32_t max_rejected_recipients; /* per session */
 	const char *tls_certfile;        /* NULL: no TLS */
 	const char *tls_keyfile;         /* NULL: in tls_certfile */
 	const char *tls_dh_params;       /* NULL: the built-in groups */
@@ -87,15 +72,6 @@ struct listener_config {
 	bool reuse_port;
 	struct config_place place;
 	const struct config_place *places; /* of its keys, by row of the option table; so in all of these */
-};
-
-/* A rule for listed clients. */
-struct client_config {
-	struct network_list addresses;
-	bool has_bare_newline;
-	enum config_bare_newline bare_newline;
-	struct config_place place;
-	const struct config_place *places;
 };
 
 enum backend_type { BACKEND_MAILDIR, BACKEND_NULL, BACKEND_LMTP, BACKEND_SMTP };
@@ -146,6 +122,13 @@ struct config {
 	uint32_t max_sessions_per_client;
 	uint32_t max_sessions_per_minute; /* of one client; 0: unlimited */
 	uint32_t max_half_open_per_client; /* 0: unlimited */
+	uint32_t auth_max_failures;       /* of one session */
+	uint32_t auth_failure_delay_s;
+	uint32_t auth_refusal_s;
+	struct rate_config auth_client_guesses;
+	struct rate_config auth_client_users;
+	struct rate_config auth_user_guesses;
+	const char *sender_map;           /* NULL: none */
 	uint32_t client_prefix_ipv4;      /* bits of an address that make a client */
 	uint32_t client_prefix_ipv6;
 	uint64_t spool_memory;    /* octets */
@@ -170,6 +153,11 @@ struct config {
 	size_t route_count;
 	struct client_config *clients; /* the first that matches holds */
 	size_t client_count;
+
+	struct rates_config *rates;
+	size_t rates_count;
+	struct recipient_map_config *recipient_maps; /* in the order in which they are asked */
+	size_t recipient_map_count;
 
 	const struct config_place *places; /* of the top-level keys */
 

@@ -4,14 +4,7 @@
 #ifndef CONF_CONFIG_RELAY_H
 #define CONF_CONFIG_RELAY_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-struct text_list {
-	const char *const *texts; /* NULL: none was given */
-	size_t count;
-};
+#include "conf/config_list.h"
 
 /* In the order of enum relay_tls. */
 enum config_relay_tls {

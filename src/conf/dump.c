@@ -81,6 +81,17 @@ static void dump_certificates(const struct session_config *session, FILE *out)
 	fputs(" )", out);
 }
 
+static void dump_rate(const struct option *o, const struct rate_config *rate, FILE *out)
+{
+	char amount[UNIT_TEXT_SIZE], period[UNIT_TEXT_SIZE];
+
+	if (rate->amount == 0)
+		fputs("\"unlimited\"", out);
+	else
+		fprintf(out, "\"%s/%s\"", unit_format(o->unit, rate->amount, amount),
+			unit_format(UNIT_SECONDS, rate->period_s, period));
+}
+
 static void dump_bool(const struct option *o, bool value, FILE *out)
 {
 	if (o->words)
@@ -115,6 +126,13 @@ static void dump_value(const struct config *config, const struct option *o, cons
 	case OPTION_OFFERS:
 		dump_texts(field, out);
 		break;
+	case OPTION_HOST_PATTERNS:
+	case OPTION_ALIASES:
+		dump_texts(field, out);
+		break;
+	case OPTION_RATE:
+		dump_rate(o, field, out);
+		break;
 	case OPTION_NETWORKS:
 		dump_networks(field, out);
 		break;
@@ -125,6 +143,8 @@ static void dump_value(const struct config *config, const struct option *o, cons
 	case OPTION_BACKENDS:
 	case OPTION_ROUTES:
 	case OPTION_CLIENTS:
+	case OPTION_RATES:
+	case OPTION_RECIPIENT_MAPS:
 	case OPTION_TYPES:
 		break;
 	default:
@@ -136,10 +156,13 @@ static void dump_value(const struct config *config, const struct option *o, cons
 /* Something that was not given, and has no default of its own. */
 static bool is_absent(const struct option *o, const void *field, const struct config_place *place)
 {
+	if (o->scope == OPTION_CLIENT && !place->file)
+		return true;
 	switch (o->type) {
 	case OPTION_U32:
 	case OPTION_U64:
 	case OPTION_BOOL:
+	case OPTION_RATE:
 	case OPTION_DOMAINS:
 	case OPTION_BACKEND_NAME:
 		return false;
@@ -259,6 +282,36 @@ static void dump_clients(const struct dump *d)
 	fputs("\n);\n", d->out);
 }
 
+static void dump_rates(const struct dump *d)
+{
+	if (d->config->rates_count == 0)
+		return;
+	fputs("\nrates = (", d->out);
+	for (size_t i = 0; i < d->config->rates_count; i++) {
+		const struct rates_config *rates = &d->config->rates[i];
+
+		fputs(i ? ",\n\t{\n" : "\n\t{\n", d->out);
+		dump_scope(d, OPTION_RATES_ROW, rates, rates->places, "\t\t");
+		fputs("\t}", d->out);
+	}
+	fputs("\n);\n", d->out);
+}
+
+static void dump_recipient_maps(const struct dump *d)
+{
+	if (d->config->recipient_map_count == 0)
+		return;
+	fputs("\nrecipient_maps = (", d->out);
+	for (size_t i = 0; i < d->config->recipient_map_count; i++) {
+		const struct recipient_map_config *map = &d->config->recipient_maps[i];
+
+		fputs(i ? ",\n\t{\n" : "\n\t{\n", d->out);
+		dump_scope(d, OPTION_RECIPIENT_MAP, map, map->places, "\t\t");
+		fputs("\t}", d->out);
+	}
+	fputs("\n);\n", d->out);
+}
+
 bool config_dump(const struct config *config, bool with_places, FILE *out)
 {
 	const struct dump d = { config, out, with_places };
@@ -271,5 +324,7 @@ bool config_dump(const struct config *config, bool with_places, FILE *out)
 	dump_routes(&d);
 	dump_listeners(&d);
 	dump_clients(&d);
+	dump_rates(&d);
+	dump_recipient_maps(&d);
 	return fflush(out) == 0 && !ferror(out);
 }

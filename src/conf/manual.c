@@ -85,6 +85,12 @@ static const char *type_words(const struct option *o)
 		[OPTION_BACKENDS] = "A group of named groups",
 		[OPTION_ROUTES] = "A list of groups",
 		[OPTION_CLIENTS] = "A list of groups",
+		[OPTION_RATES] = "A list of groups",
+		[OPTION_RECIPIENT_MAPS] = "A list of groups",
+		[OPTION_HOST_PATTERNS] = "A list of names of hosts",
+		[OPTION_ALIASES] = "A list of strings",
+		[OPTION_SUFFIX] = "A string",
+		[OPTION_RATE] = "A rate",
 	};
 	static const char *const numbers[UNITS] = {
 		[UNIT_COUNT] = "A number",
@@ -190,6 +196,8 @@ static const char *scope_name(enum option_scope scope)
 		[OPTION_ROUTE] = "Keys of a route",
 		[OPTION_CLIENT] = "Keys of a rule for clients",
 		[OPTION_CERTIFICATE] = "Keys of a certificate",
+		[OPTION_RATES_ROW] = "Keys of a group in rates",
+		[OPTION_RECIPIENT_MAP] = "Keys of a group in recipient_maps",
 	};
 
 	return names[scope];
@@ -217,7 +225,8 @@ bool manual_list_options(FILE *out)
 	static const char *const scopes[OPTION_SCOPES] = {
 		[OPTION_GLOBAL] = "global", [OPTION_SESSION] = "session", [OPTION_LISTENER] = "listener",
 		[OPTION_BACKEND] = "backend", [OPTION_ROUTE] = "route",
-		[OPTION_CLIENT] = "client",
+		[OPTION_CLIENT] = "client", [OPTION_CERTIFICATE] = "certificate", [OPTION_RATES_ROW] = "rates",
+		[OPTION_RECIPIENT_MAP] = "map",
 	};
 
 	for (size_t i = 0; i < option_table_len; i++) {

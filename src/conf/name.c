@@ -130,6 +130,36 @@ const char *name_check_path(struct span path)
 	return path.len > NAME_PATTERN_MAX ? "is too long" : NULL;
 }
 
+const char *name_check_host_pattern(struct span name)
+{
+	if (name.len && name.ptr[0] == '.')
+		name = span_from(name, 1);
+	return name_check_hostname(name);
+}
+
+const char *name_check_alias(struct span alias)
+{
+	size_t colon = span_find(alias, ':');
+
+	if (colon == 0 || colon + 1 >= alias.len)
+		return "is no alias; write \"info: anna@example.org\"";
+	return NULL;
+}
+
+const char *name_check_suffix(struct span suffix)
+{
+	static const char wrong[] = "is no suffix; write \".domain\" or \"@domain\"";
+	size_t at = span_find(suffix, '@');
+
+	if (suffix.len == 0)
+		return NULL;
+	if (at == suffix.len)
+		return suffix.ptr[0] != '.' || name_check_domain(span_from(suffix, 1)) ? wrong : NULL;
+	if (at > NAME_LOCAL_MAX || (at && !is_dot_string(span_head(suffix, at), false)))
+		return wrong;
+	return name_check_domain(span_from(suffix, at + 1)) ? wrong : NULL;
+}
+
 const char *name_check_text(struct span text)
 {
 	if (text.len == 0)

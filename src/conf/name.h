@@ -24,6 +24,15 @@ const char *name_check_address(struct span address);
 /* An absolute path with %d, %n, %u, the first characters of these such as %{2n}, and %%. */
 const char *name_check_pattern(struct span pattern);
 
+/* A host name, or a domain with a dot in front. */
+const char *name_check_host_pattern(struct span name);
+
+/* Two names with a colon between them; what they may be is the map's affair. */
+const char *name_check_alias(struct span alias);
+
+/* ".domain", or an @ and a domain, maybe behind letters that go with a local part; empty is no suffix. */
+const char *name_check_suffix(struct span suffix);
+
 /* Printable ASCII, up to 255 octets. */
 const char *name_check_text(struct span text);
 

@@ -38,6 +38,12 @@ enum {
 #define CERTIFICATE(name) \
 	.key = #name, .scope = OPTION_CERTIFICATE, .is_reloadable = true, \
 	.offset = offsetof(struct tls_pair_config, name)
+#define RATES_ROW(name) \
+	.key = #name, .scope = OPTION_RATES_ROW, .is_reloadable = true, .offset = offsetof(struct rates_config, name)
+#define RECIPIENT_MAP(name) \
+	.key = #name, .scope = OPTION_RECIPIENT_MAP, .is_reloadable = true, \
+	.offset = offsetof(struct recipient_map_config, name)
+#define RATE_OF(what) .type = OPTION_RATE, .unit = (what), .may_be_unlimited = true
 #define COUNT(least, most) .type = OPTION_U32, .unit = UNIT_COUNT, .min = (least), .max = (most)
 #define OCTETS(least, most) .type = OPTION_U64, .unit = UNIT_OCTETS, .min = (least), .max = (most)
 #define OCTETS32(least, most) .type = OPTION_U32, .unit = UNIT_OCTETS, .min = (least), .max = (most)
@@ -99,6 +105,18 @@ static const struct option_word quota_replies[] = {
 	{ "temporary", false }, { "permanent", true }, { NULL, 0 },
 };
 
+static const struct option_word sender_rights[] = {
+	{ "own", SENDER_RIGHTS_OWN }, { "listed", SENDER_RIGHTS_LISTED }, { "any", SENDER_RIGHTS_ANY }, { NULL, 0 },
+};
+
+static const struct option_word rate_pers[] = {
+	{ "client", RATE_PER_CLIENT },
+	{ "user", RATE_PER_USER },
+	{ "sender_domain", RATE_PER_SENDER_DOMAIN },
+	{ "listener", RATE_PER_LISTENER },
+	{ NULL, 0 },
+};
+
 /* In the order of enum tls_client_verify. */
 static const struct option_word client_verifications[] = {
 	{ "off", 0 }, { "ask", 1 }, { "require", 2 }, { NULL, 0 },
@@ -138,6 +156,32 @@ const struct option option_table[] = {
 	  .help = "Sessions of one client that have not come to EHLO or HELO yet, or are in a TLS "
 		  "handshake. One beyond that is told 421, and 454 where it asks for STARTTLS. With "
 		  "\"unlimited\" only max_sessions_per_client bounds them." },
+	{ GLOBAL(auth_max_failures), COUNT(1, 1000), .is_reloadable = true, .default_text = "3",
+	  .help = "Failed logins in one session. The last of them is told 421 and the connection is closed." },
+	{ GLOBAL_FIELD(auth_failure_delay, auth_failure_delay_s), SECONDS(1, 60),
+	  .zero_means = "there is no delay", .is_reloadable = true, .default_text = "1s",
+	  .help = "How long a client waits for the answer to a login after one that failed. It doubles with "
+		  "each failure, up to eight times this." },
+	{ GLOBAL(auth_client_guesses), RATE_OF(UNIT_COUNT), .is_reloadable = true, .default_text = "30/h",
+	  .help = "Failed logins of one client, all users together. Beyond that it may not log in for "
+		  "auth_refusal. An IPv6 client is a /64; a /56 may fail 4 times and a /48 16 times as often. "
+		  "The same user and password again does not count." },
+	{ GLOBAL(auth_client_users), RATE_OF(UNIT_COUNT), .is_reloadable = true, .default_text = "10/h",
+	  .help = "Users for whom logins of one client failed, counted like auth_client_guesses: who tries "
+		  "many users with few passwords each is found out by this." },
+	{ GLOBAL(auth_user_guesses), RATE_OF(UNIT_COUNT), .is_reloadable = true, .default_text = "30/h",
+	  .help = "Passwords that are tried in vain for one user, by all clients together. Beyond that logins "
+		  "of this user get 454, but not from networks where the user has logged in within 30 days: "
+		  "nobody can lock a user out." },
+	{ GLOBAL_FIELD(auth_refusal, auth_refusal_s), SECONDS(1, 30 * DAY), .is_reloadable = true,
+	  .default_text = "15m",
+	  .help = "How long a client that failed too often may not log in: AUTH gets 421, and so does each "
+		  "connection to a listener with require_auth." },
+	{ GLOBAL(sender_map), .type = OPTION_PATH, .is_reloadable = true, .default_words = "none",
+	  .example = "\"/etc/smtpfrontd/senders\"",
+	  .help = "A file with further addresses in whose name users may send where sender_rights is "
+		  "\"listed\", a line for each user: the name, a colon, and addresses, local parts, domains "
+		  "with an @ in front, or *. It is read again when it changes." },
 	{ GLOBAL(client_prefix_ipv4), COUNT(8, 32), .default_text = "32",
 	  .help = "How many bits of an IPv4 address make a client: all addresses that begin with the same "
 		  "ones share its limits. With 32 each address is a client of its own." },
@@ -252,6 +296,35 @@ const struct option option_table[] = {
 	  .help = "Parameters of MAIL and RCPT that belong to no extension we offer. \"reject\" answers 555, "
 		  "as RFC 5321 asks for; \"ignore\" takes the command without them." },
 
+	{ SESSION(require_auth, require_auth), BOOL, .is_reloadable = true, .default_text = "false",
+	  .help = "Answer 530 to MAIL of clients that have not authenticated, as on port 587. Clients that may "
+		  "relay because of their address are not asked." },
+	{ SESSION(relayclient, relayclient), BOOL, .is_reloadable = true, .default_text = "true",
+	  .help = "Let clients that have authenticated, and those in relay_networks, write to recipients "
+		  "anywhere. With false only recipients in domains are taken, whoever sends." },
+	{ SESSION(relay_networks, relay_networks), .type = OPTION_NETWORKS, .is_reloadable = true,
+	  .default_words = "none, so nobody relays without authentication", .example = "( \"192.0.2.0/28\" )",
+	  .help = "Clients that may write to anybody without authentication. Whoever can send from such an "
+		  "address, or through a proxy that has one, can send through this server." },
+	{ SESSION(relayclient_suffix, relayclient_suffix), .type = OPTION_SUFFIX, .is_reloadable = true,
+	  .seed = "$RELAYCLIENT", .default_words = "none", .example = "\".fixup.example.org\"",
+	  .help = "What is appended to each recipient of clients that may relay because of their address: more "
+		  "of the domain, or an @ and another domain, which makes all before it the local part." },
+	{ SESSION(sender_rights, sender_rights), WORD(sender_rights), .is_reloadable = true,
+	  .default_text = "own",
+	  .help = "In whose name somebody may send who has authenticated. \"own\" is the address that is the "
+		  "user's name, or that local part in any of domains; \"listed\" is that and what sender_map "
+		  "has; \"any\" is no limit. The null sender <> is for everybody. Others get 553." },
+	{ SESSION(submission, submission), BOOL, .is_reloadable = true, .default_text = "true",
+	  .help = "Add the fields Date and Message-ID to messages without them (RFC 6409), if the client has "
+		  "authenticated or may relay because of its address." },
+	{ SESSION(hide_client, hide_client), BOOL, .is_reloadable = true, .default_text = "false",
+	  .help = "Leave the name and address of clients that have authenticated out of the Received field." },
+	{ SESSION(max_rejected_recipients, max_rejected_recipients), COUNT(1, 1000000),
+	  .may_be_unlimited = true, .is_reloadable = true, .default_text = "unlimited",
+	  .help = "Recipients that may be refused with 550 in one session. The next one closes the connection "
+		  "with 421, so that addresses cannot be guessed for long. max_errors counts them, too." },
+
 	{ SESSION(tls_certfile, tls_certfile), .type = OPTION_PATH, .seed = "$TLS_CERTFILE",
 	  .default_words = "none, so there is no TLS", .example = "\"/etc/smtpfrontd/tls/fullchain.pem\"",
 	  .is_reloadable = true,
@@ -332,6 +405,15 @@ const struct option option_table[] = {
 	  .is_reloadable = true,
 	  .help = "Rules for clients by their address. The first whose addresses hold the client's counts, "
 		  "on all listeners." },
+
+	{ GLOBAL(rates), .type = OPTION_RATES, .is_reloadable = true, .default_words = "no limits",
+	  .example = "( { per = \"user\"; messages = \"100/h\"; recipients = \"500/h\"; } )",
+	  .help = "How much may come within a time, each a group that counts for itself. What is beyond is put "
+		  "off with 421 or 451." },
+	{ GLOBAL(recipient_maps), .type = OPTION_RECIPIENT_MAPS, .is_reloadable = true,
+	  .default_words = "none: the backends know who there is",
+	  .example = "( { domain = \"example.org\"; aliases = ( \"info: anna\" ); } )",
+	  .help = "Who there is, and who is somebody else. They are asked in order, before the backend is." },
 
 	{ LISTENER(listen), .type = OPTION_SOCKET, .is_required = true, .example = "\"[::]:25\"",
 	  .is_reloadable = true,
@@ -470,7 +552,8 @@ const struct option option_table[] = {
 	  .example = "\"/etc/smtpfrontd/tls/ecdsa-key.pem\"",
 	  .help = "As tls_keyfile: its key." },
 
-	{ CLIENT(address, addresses), .type = OPTION_NETWORKS, .is_required = true,
+	{ CLIENT(address, addresses), .type = OPTION_NETWORKS,
+	  .default_words = "none; there must be this or a name",
 	  .example = "( \"192.0.2.0/24\", \"2001:db8::/32\" )",
 	  .help = "The clients that this rule is for: addresses and networks, in a list, or just one." },
 	{ CLIENT(bare_newline, bare_newline), WORD(bare_newlines_of_clients),
@@ -479,6 +562,75 @@ const struct option option_table[] = {
 		  "mailfront does. Whoever relays mail of others through such a client can hide a second "
 		  "message in a first one (SMTP smuggling), so this is for devices that cannot do "
 		  "better." },
+	{ CLIENT(name, names), .type = OPTION_HOST_PATTERNS,
+	  .default_words = "none; there must be this or an address",
+	  .example = "( \"mail.example.net\", \".example.com\" )",
+	  .help = "Hosts that this rule is for, by the name that their address has in the DNS, if that name has "
+		  "this address in turn. With a dot in front it is for all names that end so. Where the DNS "
+		  "does not answer in time, the rule does not match." },
+	{ CLIENT(refuse, refuse), .type = OPTION_TEXT, .default_words = "nobody",
+	  .example = "\"Ask the postmaster for access.\"",
+	  .help = "Tell these clients 554 with this text instead of the greeting, and close." },
+	{ CLIENT(relayclient, relayclient), BOOL,
+	  .default_words = "as relay_networks says", .example = "true",
+	  .help = "May these clients relay without authentication? It wins over relay_networks; where the "
+		  "listener's relayclient is false, nobody relays." },
+	{ CLIENT(relayclient_suffix, relayclient_suffix), .type = OPTION_SUFFIX,
+	  .default_words = "that of the listener", .example = "\"@fixup.example.org\"",
+	  .help = "As relayclient_suffix for a session; it needs relayclient." },
+	{ CLIENT(require_auth, require_auth), BOOL,
+	  .default_words = "as the listener says", .example = "false",
+	  .help = "Must these clients authenticate before they send? It wins over all else that says so." },
+	{ CLIENT(tls_required, tls_required), BOOL,
+	  .default_words = "as the listener says", .example = "true",
+	  .help = "Must these clients begin TLS before they send or authenticate? A listener without "
+		  "certificate refuses what they send, then." },
+	{ CLIENT(max_sessions, max_sessions), COUNT(1, 1000000),
+	  .default_words = "max_sessions_per_client", .example = "1000",
+	  .help = "Sessions at one time of each client of this rule, in the place of "
+		  "max_sessions_per_client. Names are not looked at for this." },
+	{ CLIENT(max_sessions_per_minute, max_sessions_per_minute), COUNT(1, 1000000), .may_be_unlimited = true,
+	  .default_words = "as at top level", .example = "600",
+	  .help = "Sessions that each client of this rule may begin within a minute. Names are not looked at "
+		  "for this." },
+	{ CLIENT(rates, rates), BOOL, .default_words = "true", .example = "false",
+	  .help = "Do the rates per client and per sender_domain hold for these clients? Those per user and per "
+		  "listener always do." },
+
+	{ RATES_ROW(per), WORD(rate_pers), .is_required = true, .example = "\"user\"",
+	  .help = "What is counted for itself: each client (see client_prefix_ipv4), each user, each domain of "
+		  "senders, the null sender <> being one of its own, or each listener." },
+	{ RATES_ROW(sessions), RATE_OF(UNIT_COUNT), .default_text = "unlimited",
+	  .example = "\"60/m\"",
+	  .help = "Sessions that begin. Only per client and per listener." },
+	{ RATES_ROW(messages), RATE_OF(UNIT_COUNT), .default_text = "unlimited",
+	  .example = "\"100/h\"", .help = "Messages that begin, at MAIL." },
+	{ RATES_ROW(recipients), RATE_OF(UNIT_COUNT), .default_text = "unlimited",
+	  .example = "\"1000/d\"", .help = "Recipients that policies accept, at RCPT." },
+	{ RATES_ROW(octets), RATE_OF(UNIT_OCTETS), .default_text = "unlimited",
+	  .example = "\"1G/d\"",
+	  .help = "Octets of messages that were accepted. They are counted then, and asked for at MAIL." },
+
+	{ RECIPIENT_MAP(domain), .type = OPTION_DOMAIN, .default_words = "any domain",
+	  .example = "\"example.org\"",
+	  .help = "The domain of the recipients that this map is for. Local parts alone are in it." },
+	{ RECIPIENT_MAP(recipients), .type = OPTION_MAILBOXES, .default_words = "none",
+	  .example = "( \"anna\", \"ben@example.org\" )", .help = "Recipients that there are." },
+	{ RECIPIENT_MAP(aliases), .type = OPTION_ALIASES, .default_words = "none",
+	  .example = "( \"info: anna@example.org\" )",
+	  .help = "Who is somebody else: an address or a local part, a colon, and the address or the local part "
+		  "that the message is for instead. An @ and a domain stand for all of that domain that are "
+		  "not named." },
+	{ RECIPIENT_MAP(file), .type = OPTION_PATH, .default_words = "none",
+	  .example = "\"/etc/smtpfrontd/recipients\"",
+	  .help = "A file with more of both, a line each: an address alone, or as in aliases. It is read again "
+		  "when it changes." },
+	{ RECIPIENT_MAP(recipient_delimiter), .type = OPTION_DELIMITERS,
+	  .default_words = "none", .example = "\"+\"",
+	  .help = "Any of these characters ends the name that is looked for when the whole local part is not "
+		  "there, so that anna+lists is known where anna is." },
+	{ RECIPIENT_MAP(complete), BOOL, .default_text = "false",
+	  .help = "Refuse recipients in the domain with 550 5.1.1 that none of its maps has." },
 };
 
 const size_t option_table_len = sizeof(option_table) / sizeof(*option_table);

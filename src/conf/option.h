@@ -16,6 +16,8 @@ enum option_group {
 	OPTION_GROUP_ROUTES,
 	OPTION_GROUP_CLIENTS,
 	OPTION_GROUP_CERTIFICATES,
+	OPTION_GROUP_RATES,
+	OPTION_GROUP_RECIPIENT_MAPS,
 	OPTION_GROUPS
 };
 
@@ -28,6 +30,8 @@ enum option_scope {
 	OPTION_ROUTE,    /* struct route_config */
 	OPTION_CLIENT,   /* struct client_config */
 	OPTION_CERTIFICATE, /* struct tls_pair_config */
+	OPTION_RATES_ROW, /* struct rates_config */
+	OPTION_RECIPIENT_MAP, /* struct recipient_map_config */
 	OPTION_SCOPES
 };
 
@@ -53,12 +57,18 @@ enum option_type {
 	OPTION_BOOL,         /* bool: true or false, or one of two words */
 	OPTION_WORD,         /* an enum or a uint32_t: one of some words */
 	OPTION_NETWORKS,     /* struct network_list */
+	OPTION_HOST_PATTERNS, /* struct text_list: names of hosts, or of domains with a dot in front */
+	OPTION_ALIASES,      /* struct text_list: "info: anna@example.org" */
+	OPTION_SUFFIX,       /* const char *: what may be appended to an address */
+	OPTION_RATE,         /* struct rate_config */
 	OPTION_CERTIFICATES, /* session_config.tls_certificates */
 	OPTION_BACKEND_NAME, /* const struct backend_config * */
 	OPTION_LISTENERS,    /* the groups themselves */
 	OPTION_BACKENDS,
 	OPTION_ROUTES,
 	OPTION_CLIENTS,
+	OPTION_RATES,
+	OPTION_RECIPIENT_MAPS,
 	OPTION_TYPES
 };
 
@@ -112,7 +122,7 @@ const char *option_word_of(const struct option *o, unsigned value);
 /* The other group where a key of the same name takes this word; NULL: there is none. */
 const char *option_find_word_elsewhere(const struct option *o, const char *word);
 
-/* "top level", "listeners", "backends", "routes", "clients", "tls_certificates" */
+/* "top level", "listeners", "backends", "routes", "clients", "tls_certificates", ... */
 const char *option_group_name(enum option_group group);
 
 /* Names of enum backend_type; NULL behind the last. */

@@ -22,6 +22,10 @@ bool option_is_in(const struct option *o, enum option_group group)
 		return group == OPTION_GROUP_CLIENTS;
 	case OPTION_CERTIFICATE:
 		return group == OPTION_GROUP_CERTIFICATES;
+	case OPTION_RATES_ROW:
+		return group == OPTION_GROUP_RATES;
+	case OPTION_RECIPIENT_MAP:
+		return group == OPTION_GROUP_RECIPIENT_MAPS;
 	case OPTION_SCOPES:
 		break;
 	}
@@ -56,6 +60,8 @@ const char *option_group_name(enum option_group group)
 		[OPTION_GROUP_ROUTES] = "routes",
 		[OPTION_GROUP_CLIENTS] = "clients",
 		[OPTION_GROUP_CERTIFICATES] = "tls_certificates",
+		[OPTION_GROUP_RATES] = "rates",
+		[OPTION_GROUP_RECIPIENT_MAPS] = "recipient_maps",
 	};
 	_Static_assert(sizeof(names) / sizeof(*names) == OPTION_GROUPS, "a name for each group");
 

@@ -187,6 +187,24 @@ static bool read_route(struct reader *r, const config_setting_t *s, size_t i)
 	       require(r, s, OPTION_ROUTE, "route") && read_fields(r, s, OPTION_ROUTE, route, places);
 }
 
+static bool is_given(const config_setting_t *group, const char *key)
+{
+	return config_setting_get_member(group, key) != NULL;
+}
+
+/* False: neither address nor name says whom the rule is for. */
+static bool note_given(struct client_config *client, const config_setting_t *s)
+{
+	client->has_bare_newline = is_given(s, "bare_newline");
+	client->has_relayclient = is_given(s, "relayclient");
+	client->has_require_auth = is_given(s, "require_auth");
+	client->has_tls_required = is_given(s, "tls_required");
+	client->has_max_sessions = is_given(s, "max_sessions");
+	client->has_max_sessions_per_minute = is_given(s, "max_sessions_per_minute");
+	client->has_rates = is_given(s, "rates");
+	return client->addresses.count || client->names.count;
+}
+
 static bool read_client(struct reader *r, const config_setting_t *s, size_t i)
 {
 	struct client_config *client = &r->config->clients[i];
@@ -201,8 +219,33 @@ static bool read_client(struct reader *r, const config_setting_t *s, size_t i)
 	    !require(r, s, OPTION_CLIENT, "rule of clients") ||
 	    !read_fields(r, s, OPTION_CLIENT, client, places))
 		return false;
-	client->has_bare_newline = config_setting_get_member(s, "bare_newline") != NULL;
-	return true;
+	return note_given(client, s) ||
+	       reader_fail(r, s, "a rule of clients must have an \"address\" or a \"name\"");
+}
+
+static bool read_rates(struct reader *r, const config_setting_t *s, size_t i)
+{
+	struct rates_config *rates = &r->config->rates[i];
+	struct config_place *places = new_places(r);
+
+	if (!places)
+		return false;
+	rates->place = reader_place(r, s);
+	rates->places = places;
+	return reader_group(r, s, OPTION_GROUP_RATES, OPTION_RATES_ROW, "group of rates", rates, places);
+}
+
+static bool read_recipient_map(struct reader *r, const config_setting_t *s, size_t i)
+{
+	struct recipient_map_config *map = &r->config->recipient_maps[i];
+	struct config_place *places = new_places(r);
+
+	if (!places)
+		return false;
+	map->place = reader_place(r, s);
+	map->places = places;
+	return reader_group(r, s, OPTION_GROUP_RECIPIENT_MAPS, OPTION_RECIPIENT_MAP, "map of recipients", map,
+			    places);
 }
 
 /* A backend's type decides which keys it must have and which it may not have. */
@@ -294,6 +337,18 @@ static const struct group_reader client_groups = {
 	.example = "a list of groups such as ( { address = \"192.0.2.0/24\"; ... } )",
 };
 
+static const struct group_reader rates_groups = {
+	.key = "rates",
+	.read = read_rates,
+	.example = "a list of groups such as ( { per = \"user\"; messages = \"100/h\"; } )",
+};
+
+static const struct group_reader recipient_map_groups = {
+	.key = "recipient_maps",
+	.read = read_recipient_map,
+	.example = "a list of groups such as ( { domain = \"example.org\"; ... } )",
+};
+
 /* Memory for what a key holds, at least one of it. */
 static void *alloc_groups(struct reader *r, const config_setting_t *root, const char *key, size_t size)
 {
@@ -311,12 +366,17 @@ static bool read_all_groups(struct reader *r, const config_setting_t *root)
 	config->routes = alloc_groups(r, root, "routes", sizeof(*config->routes));
 	config->listeners = alloc_groups(r, root, "listeners", sizeof(*config->listeners));
 	config->clients = alloc_groups(r, root, "clients", sizeof(*config->clients));
-	if (!config->backends || !config->routes || !config->listeners || !config->clients)
+	config->rates = alloc_groups(r, root, "rates", sizeof(*config->rates));
+	config->recipient_maps = alloc_groups(r, root, "recipient_maps", sizeof(*config->recipient_maps));
+	if (!config->backends || !config->routes || !config->listeners || !config->clients || !config->rates ||
+	    !config->recipient_maps)
 		return reader_fail_memory(r);
 	return read_groups(r, root, &backend_groups, &config->backend_count) &&
 	       read_groups(r, root, &route_groups, &config->route_count) &&
 	       read_groups(r, root, &listener_groups, &config->listener_count) &&
-	       read_groups(r, root, &client_groups, &config->client_count);
+	       read_groups(r, root, &client_groups, &config->client_count) &&
+	       read_groups(r, root, &rates_groups, &config->rates_count) &&
+	       read_groups(r, root, &recipient_map_groups, &config->recipient_map_count);
 }
 
 /* One backend and no routes: everything goes there. */

@@ -77,6 +77,9 @@ static const struct {
 	[OPTION_TEXT] = { name_check_text, false, NO_DOMAIN },
 	[OPTION_DELIMITERS] = { name_check_delimiters, false, NO_DOMAIN },
 	[OPTION_MAILBOX] = { name_check_mailbox, false, DOMAIN_BEHIND_AT },
+	[OPTION_HOST_PATTERNS] = { name_check_host_pattern, true, NO_DOMAIN },    /* each of them */
+	[OPTION_ALIASES] = { name_check_alias, false, NO_DOMAIN },        /* each of them */
+	[OPTION_SUFFIX] = { name_check_suffix, true, NO_DOMAIN },
 	[OPTION_MAILBOXES] = { name_check_mailbox, false, DOMAIN_BEHIND_AT }, /* each of them */
 	[OPTION_HOSTS] = { name_check_endpoint, false, NO_DOMAIN },           /* likewise */
 	[OPTION_OFFERS] = { name_check_offer, false, NO_DOMAIN },             /* likewise */
@@ -207,6 +210,41 @@ static bool read_number(struct reader *r, const struct option *o, const config_s
 	return true;
 }
 
+/* "100/h", "1G/d", "20/10m" */
+static bool parse_rate(const struct option *o, struct span text, struct rate_config *rate)
+{
+	size_t slash = span_find(text, '/');
+	struct span period = span_from(text, slash + 1);
+	uint64_t seconds;
+	char one[3] = "1";
+
+	if (period.len == 1 && !ascii_is_digit(period.ptr[0])) {
+		one[1] = period.ptr[0];
+		period = span_of(one, 2);
+	}
+	if (slash == text.len || !unit_parse(o->unit, span_head(text, slash), &rate->amount) ||
+	    !unit_parse(UNIT_SECONDS, period, &seconds) || seconds == 0 || seconds > 366 * 86400)
+		return false;
+	rate->period_s = (uint32_t)seconds;
+	return rate->amount > 0 && rate->amount <= UINT64_C(1) << 50;
+}
+
+static bool read_rate(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+{
+	const char *text = reader_string(r, o, s);
+
+	if (!text)
+		return false;
+	if (strcmp(text, "unlimited") == 0) {
+		*(struct rate_config *)field = (struct rate_config){ 0 };
+		return true;
+	}
+	return parse_rate(o, span_str(text), field) ||
+	       reader_fail_value(r, o, s, text, o->unit == UNIT_OCTETS ?
+			"is no rate; write \"1G/d\", \"50M/10m\" or \"unlimited\"" :
+			"is no rate; write \"100/h\", \"20/10m\" or \"unlimited\"");
+}
+
 /* NULL: no such word, and *best is the one that is nearest, or NULL. */
 static const struct option_word *find_word(const struct option_word *words, const char *text,
 					   const char **best)
@@ -321,6 +359,10 @@ bool reader_value(struct reader *r, const struct option *o, const config_setting
 		[OPTION_BOOL] = read_bool,
 		[OPTION_WORD] = read_word,
 		[OPTION_NETWORKS] = reader_networks,
+		[OPTION_HOST_PATTERNS] = reader_texts,
+		[OPTION_ALIASES] = reader_texts,
+		[OPTION_SUFFIX] = reader_kept_string,
+		[OPTION_RATE] = read_rate,
 		[OPTION_CERTIFICATES] = reader_certificates,
 		[OPTION_BACKEND_NAME] = read_backend_name,
 	};
@@ -357,6 +399,9 @@ void reader_default(const struct option *o, void *field)
 		*(bool *)field = o->words ? default_word(o) != 0 : strcmp(o->default_text, "true") == 0;
 	else if (o->type == OPTION_WORD)
 		*(unsigned *)field = default_word(o);
+	else if (o->type == OPTION_RATE)
+		BUG_ON(strcmp(o->default_text, "unlimited") != 0 &&
+		       !parse_rate(o, span_str(o->default_text), field));
 	else
 		*(const char **)field = o->default_text;
 }

@@ -18,8 +18,8 @@ struct seed {
 static const char *const foreign_variables[] = {
 	"AUTH_REQUIRES_TLS", "CLAMAV_HOST", "CVM_LOOKUP",     "CVM_SASL_CRAM_MD5", "CVM_SASL_LOGIN",
 	"CVM_SASL_PLAIN",    "HEADER_ADD",  "LUA_SCRIPT",     "MAILRULES",         "MAXRCPTS_REJECT",
-	"PATTERNS",          "PLUGINS",     "RBL_BLACKLISTS", "REJECT",            "RELAYCLIENT",
-	"SENDER_DOMAINS",    "SMTPREJECT",  "SPAMD_HOST",
+	"PATTERNS",          "PLUGINS",     "RBL_BLACKLISTS", "REJECT",            "SENDER_DOMAINS",
+	"SMTPREJECT",        "SPAMD_HOST",
 };
 
 enum { FOREIGN_VARIABLES = sizeof(foreign_variables) / sizeof(*foreign_variables) };
@@ -93,7 +93,7 @@ static bool add_text(struct seed *seed, const struct option *o, const char *name
 			return err_set(seed->err, "$%s: control byte \\x%02x", name, (unsigned char)*c);
 	if (*value)
 		return add_string(seed, o, name, value);
-	if (o->type == OPTION_GREETING || o->type == OPTION_HOSTNAME)
+	if (o->type == OPTION_GREETING || o->type == OPTION_HOSTNAME || o->type == OPTION_SUFFIX)
 		return true;
 	return err_set(seed->err, "$%s: is empty; it must have a value, or not be set", name);
 }

@@ -8,6 +8,8 @@
 #include "front/session_shell.h"
 #include "front/setup_relay.h"
 #include "net/fdlimit.h"
+#include "policy/client_rule.h"
+#include "policy/rates.h"
 #include "proto/proxy.h"
 #include "spool/disk.h"
 
@@ -69,20 +71,29 @@ static void turn_away(const struct setup_listener *l, int fd, const struct addr 
 	close(fd);
 }
 
-static struct client_limits limits_of(const struct server *s)
+/* A rule for clients may have limits of its own; the names in rules are not known yet. */
+static struct client_limits limits_of(const struct server *s, const struct addr *peer)
 {
-	return (struct client_limits){
-		.sessions = s->setup->config->max_sessions_per_client,
-		.sessions_per_minute = s->setup->config->max_sessions_per_minute,
-		.half_open = s->setup->config->max_half_open_per_client,
+	const struct config *config = s->setup->config;
+	const struct client_config *rule = client_rule_find(config, peer, NULL);
+	struct client_limits limits = {
+		.sessions = config->max_sessions_per_client,
+		.sessions_per_minute = config->max_sessions_per_minute,
+		.half_open = config->max_half_open_per_client,
 	};
+
+	if (rule && rule->has_max_sessions)
+		limits.sessions = rule->max_sessions;
+	if (rule && rule->has_max_sessions_per_minute)
+		limits.sessions_per_minute = rule->max_sessions_per_minute;
+	return limits;
 }
 
 /* SMTP_REPLY_OK, or why the connection is turned away. */
 static enum smtp_reply_name admit(struct server *s, const struct addr *peer)
 {
 	struct addr_prefix client = client_of(s, peer);
-	const struct client_limits limits = limits_of(s);
+	const struct client_limits limits = limits_of(s, peer);
 
 	if (s->session_count >= s->max_sessions)
 		return SMTP_REPLY_TOO_MANY_SESSIONS;
@@ -155,7 +166,7 @@ void server_session_settled(struct server *s, const struct addr *client)
 bool server_session_unsettled(struct server *s, const struct addr *client)
 {
 	struct addr_prefix prefix = client_of(s, client);
-	const struct client_limits limits = limits_of(s);
+	const struct client_limits limits = limits_of(s, client);
 
 	return client_table_unsettle(s->clients, &prefix, &limits);
 }
@@ -268,7 +279,8 @@ bool server_adopt(struct server *s, struct config *config, bool may_be_short, st
 static bool build_parts(struct server *s, struct config *config, struct err *err)
 {
 	s->clients = client_table_new();
-	if (!s->clients)
+	s->rates = rates_store_new();
+	if (!s->clients || !s->rates)
 		return err_set(err, "out of memory");
 	if (getrandom(&s->next_session, sizeof(s->next_session), 0) < 0)
 		return err_set_errno(err, "getrandom");
@@ -355,6 +367,7 @@ void server_free(struct server **server)
 	server_tls_close(s);
 	setup_put(&s->setup);
 	client_table_free(&s->clients);
+	store_free(&s->rates);
 	loop_timer_stop(s->loop, &s->stop_timer);
 	config = (struct config *)s->start_config;
 	config_put(&config);

@@ -29,6 +29,7 @@ struct server {
 	struct list gates;    /* of proxy_gate's: connections that wait for their PROXY header */
 	struct list sessions; /* of session_shell.link */
 	struct client_table *clients;
+	struct store *rates; /* owned: what the policy of that name has counted */
 	uint32_t session_count;
 	uint32_t max_sessions; /* what the descriptors allow of the configured one */
 	uint32_t disk_threads; /* likewise */

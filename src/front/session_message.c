@@ -160,6 +160,7 @@ static void copy_refusal(struct step_verdict *v, const struct smtp_reply *reply)
 /* The delivery is over: the verdict of the message. */
 static const struct smtp_reply *take_delivery_answer(struct session_shell *sh, struct step_verdict *v)
 {
+	const struct policy_facts facts = session_step_facts(sh);
 	struct envelope *e = sh->envelope;
 	char id[MESSAGE_ID_SIZE];
 
@@ -174,6 +175,7 @@ static const struct smtp_reply *take_delivery_answer(struct session_shell *sh, s
 	}
 	log_accepted(sh, id);
 	sh->accepted++;
+	policy_chain_taken(&sh->setup->policies, &facts, e->delivery.octets);
 	snprintf(v->text, sizeof(v->text), "Message accepted: %s", id);
 	v->own = (struct smtp_reply){ 250, "2.0.0", v->text, "message_ok" };
 	v->reply = &v->own;

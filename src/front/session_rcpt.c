@@ -149,15 +149,14 @@ static void check_done(struct op *op)
 }
 
 /* Bare postmaster is the configured address, or the mailbox of that name in our first domain. */
-static bool name_candidate(struct session_shell *sh, const struct smtp_address *recipient)
+static bool name_candidate(struct session_shell *sh)
 {
 	const struct setup *setup = sh->setup;
 	struct envelope *e = sh->envelope;
 	size_t len;
 
 	e->is_postmaster_tried = false;
-	e->candidate = *recipient;
-	if (!smtp_address_is_bare_postmaster(recipient))
+	if (!smtp_address_is_bare_postmaster(&e->candidate))
 		return true;
 	if (setup->has_postmaster)
 		return turns_to_postmaster(sh);
@@ -169,26 +168,37 @@ static bool name_candidate(struct session_shell *sh, const struct smtp_address *
 	return true;
 }
 
+/* May the recipient be written to at all? The candidate becomes who that is. NULL: it may. */
+static const struct smtp_reply *ask_policies(struct session_shell *sh, const struct smtp_address *recipient,
+					     const char **detail)
+{
+	struct policy_facts facts = session_step_facts(sh);
+	struct policy_verdict verdict = { 0 };
+	struct idn_domain domain;
+	const struct smtp_reply *reply = session_step_convert_domain(&domain, recipient, SMTP_REPLY_BAD_RECIPIENT);
+
+	if (reply)
+		return reply;
+	facts.recipient = recipient;
+	facts.recipient_domain = idn_domain_span(&domain);
+	reply = policy_chain_ask(&sh->setup->policies, POLICY_RCPT, &facts, &verdict);
+	*detail = verdict.detail;
+	if (!reply && verdict.is_rewritten)
+		sh->envelope->candidate = verdict.recipient;
+	return reply;
+}
+
 void session_step_rcpt(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
 {
-	const struct setup *setup = sh->setup;
-	struct idn_domain domain;
-	const struct smtp_reply *reply = session_step_convert_domain(&domain, &event->address, SMTP_REPLY_BAD_RECIPIENT);
-	const struct policy_facts facts = {
-		.client = &sh->client,
-		.helo_name = span_str(sh->helo_name),
-		.sender = &sh->envelope->sender,
-		.recipient = &event->address,
-		.recipient_domain = reply ? SPAN_LITERAL("") : idn_domain_span(&domain),
-	};
-	const char *policy, *detail = NULL;
+	struct envelope *e = sh->envelope;
+	const struct smtp_reply *reply;
+	const char *detail = NULL;
 
-	sh->envelope->candidate = event->address;
+	e->candidate = event->address;
+	reply = ask_policies(sh, &event->address, &detail);
 	if (!reply)
-		reply = policy_chain_rcpt(&setup->policies, &facts, &policy);
-	if (!reply)
-		reply = name_candidate(sh, &event->address) ? ask_backend(sh, &v->is_pending, &detail) :
-							      smtp_reply(SMTP_REPLY_UNKNOWN_MAILBOX);
+		reply = name_candidate(sh) ? ask_backend(sh, &v->is_pending, &detail) :
+					     smtp_reply(SMTP_REPLY_UNKNOWN_MAILBOX);
 	if (reply)
 		session_step_refuse(sh, v, reply, "rcpt", detail);
 }

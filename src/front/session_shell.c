@@ -3,6 +3,7 @@
 #include "front/session_proxy.h"
 #include "front/session_steps.h"
 #include "front/session_tls.h"
+#include "policy/client_rule.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -303,9 +304,10 @@ static enum turn decide(struct session_shell *sh, const struct smtp_event *event
 {
 	struct step_verdict verdict;
 
-	if (event->type == SMTP_EVENT_CONNECT && sh->listener->config->session.greeting_delay_s)
-		return delay_greeting(sh);
 	session_step_decide(sh, event, &verdict);
+	if (event->type == SMTP_EVENT_CONNECT && !verdict.is_pending && !verdict.reply &&
+	    sh->listener->config->session.greeting_delay_s)
+		return delay_greeting(sh);
 	if (verdict.is_pending)
 		return wait_for_op(sh);
 	give_verdict(sh, verdict.reply);
@@ -644,6 +646,12 @@ static void make_id(struct server *server, char id[SESSION_ID_SIZE])
 	snprintf(id, SESSION_ID_SIZE, "%012llx", (unsigned long long)(server->next_session++ & 0xffffffffffff));
 }
 
+void session_shell_take_rule(struct session_shell *sh, const struct client_config *rule)
+{
+	sh->rule = rule;
+	sh->options = setup_options_for(sh->setup, sh->listener, rule);
+}
+
 bool session_shell_start(struct server *server, struct setup *setup, const struct setup_listener *listener, int fd,
 			 const struct addr *peer, const struct proxy_facts *proxy)
 {
@@ -657,7 +665,7 @@ bool session_shell_start(struct server *server, struct setup *setup, const struc
 		sh->client = *peer;
 		if (proxy)
 			session_proxy_note(sh, proxy);
-		sh->options = setup_options_for(sh->setup, listener, &sh->client);
+		session_shell_take_rule(sh, client_rule_find(setup->config, &sh->client, NULL));
 		sh->smtp = smtp_session_new(&sh->options);
 	}
 	/* conn_new() takes the descriptor over and closes it when it fails. */

@@ -17,6 +17,7 @@ struct session_shell {
 	struct server *server;
 	struct setup *setup; /* holds a reference: what it began with is what it ends with */
 	const struct setup_listener *listener; /* of the setup */
+	const struct client_config *rule; /* of the setup's configuration, for this client; NULL: none */
 	struct conn *conn;         /* owned; NULL once ended */
 	struct addr client;        /* who it is that we serve; a proxy may stand between */
 	struct smtp_session *smtp; /* owned */
@@ -70,6 +71,9 @@ void session_shell_decided(struct session_shell *sh, const struct smtp_reply *re
 
 /* The content of the message is wanted again: goes on with the session. From an op's done() only. */
 void session_shell_resume(struct session_shell *sh);
+
+/* This rule for clients, or NULL, is the one that holds from here on. */
+void session_shell_take_rule(struct session_shell *sh, const struct client_config *rule);
 
 /* The process stops: 421 and close, unless a commit has begun. */
 void session_shell_shut_down(struct session_shell *sh);

@@ -22,7 +22,50 @@ static void refuse_by_name(struct session_shell *sh, struct step_verdict *v, enu
 	session_step_refuse(sh, v, smtp_reply(name), stage, NULL);
 }
 
-/* ---- HELO and MAIL ---- */
+struct policy_facts session_step_facts(const struct session_shell *sh)
+{
+	const struct envelope *e = sh->envelope;
+	struct policy_facts facts = {
+		.client = &sh->client,
+		.listener = sh->listener->config,
+		.rule = sh->rule,
+		.is_tls = sh->is_tls,
+		.helo_name = span_str(sh->helo_name),
+		.now_ms = loop_now_ms(sh->server->loop),
+	};
+
+	if (e) {
+		facts.sender = &e->sender;
+		facts.sender_domain = idn_domain_span(&e->sender_domain);
+		facts.octets = e->mail.octets;
+	}
+	return facts;
+}
+
+/* ---- CONNECT, HELO and MAIL ---- */
+
+/* The verdict's own reply, if it is one, is copied. */
+static void take_policy_verdict(struct session_shell *sh, const struct policy_verdict *from,
+				struct step_verdict *v, const char *stage)
+{
+	const struct smtp_reply *reply = from->reply;
+
+	if (reply == &from->own) {
+		v->own = from->own;
+		reply = &v->own;
+	}
+	session_step_refuse(sh, v, reply, stage, from->detail);
+}
+
+static void decide_connect(struct session_shell *sh, struct step_verdict *v)
+{
+	const struct policy_facts facts = session_step_facts(sh);
+	struct policy_verdict verdict = { 0 };
+
+	if (policy_chain_ask(&sh->setup->policies, POLICY_CONNECT, &facts, &verdict))
+		take_policy_verdict(sh, &verdict, v, "connect");
+}
+
 
 static void decide_helo(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
 {
@@ -94,6 +137,19 @@ static bool note_mail(struct session_shell *sh, const struct smtp_event *event)
 	return mail->message_id != NULL;
 }
 
+/* False: refused. A refused sender begins no transaction, so that nothing will be reset. */
+static bool ask_policies(struct session_shell *sh, struct step_verdict *v)
+{
+	const struct policy_facts facts = session_step_facts(sh);
+	struct policy_verdict verdict = { 0 };
+
+	if (!policy_chain_ask(&sh->setup->policies, POLICY_MAIL, &facts, &verdict))
+		return true;
+	take_policy_verdict(sh, &verdict, v, "mail");
+	envelope_free(&sh->envelope);
+	return false;
+}
+
 static void decide_mail(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
 {
 	struct server *server = sh->server;
@@ -117,7 +173,7 @@ static void decide_mail(struct session_shell *sh, const struct smtp_event *event
 		refuse_by_name(sh, v, SMTP_REPLY_NO_MEMORY, "mail");
 		return;
 	}
-	if (e->mail.octets == 0)
+	if (!ask_policies(sh, v) || e->mail.octets == 0)
 		return;
 	e->room.op = (struct op){ .done = room_checked, .owner = sh };
 	v->is_pending = spool_room_start(&server->spool_budget, e->mail.octets, &e->room);
@@ -131,6 +187,9 @@ void session_step_decide(struct session_shell *sh, const struct smtp_event *even
 	v->is_pending = false;
 	v->reply = NULL;
 	switch (event->type) {
+	case SMTP_EVENT_CONNECT:
+		decide_connect(sh, v);
+		return;
 	case SMTP_EVENT_HELO:
 		decide_helo(sh, event, v);
 		return;
@@ -147,7 +206,7 @@ void session_step_decide(struct session_shell *sh, const struct smtp_event *even
 		session_step_message(sh, event, v);
 		return;
 	default:
-		return; /* CONNECT: nobody has a say yet */
+		return;
 	}
 }
 

@@ -11,6 +11,9 @@
 void session_step_refuse(struct session_shell *sh, struct step_verdict *v, const struct smtp_reply *reply,
 			 const char *stage, const char *detail);
 
+/* What is known of the session; the recipient is for the caller to add. */
+struct policy_facts session_step_facts(const struct session_shell *sh);
+
 /* NULL: converted. Otherwise why not; `invalid` is for a domain that can be the name of nothing. */
 const struct smtp_reply *session_step_convert_domain(struct idn_domain *ascii, const struct smtp_address *address,
 						     enum smtp_reply_name invalid);

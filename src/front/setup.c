@@ -1,5 +1,6 @@
 #include "front/setup.h"
 
+#include "front/policies.h"
 #include "front/server.h"
 #include "front/server_tls.h"
 #include "front/setup_relay.h"
@@ -75,13 +76,10 @@ static bool build_backends(struct setup *setup, struct server *server, struct er
 	return true;
 }
 
-static bool build_policies(struct setup *setup, struct err *err)
+static bool build_policies(struct setup *setup, struct server *server, struct err *err)
 {
-	struct policy *domains = policy_domains_new(setup->config->domains, setup->config->domain_count);
-
-	if (!domains)
-		return err_set(err, "out of memory");
-	policy_chain_add(&setup->policies, domains);
+	if (!policies_build(&setup->policies, setup->config, server->loop, server->disk, server->rates, err))
+		return false;
 	if (setup->config->postmaster) {
 		const char *text = setup->config->postmaster;
 
@@ -114,19 +112,6 @@ static enum smtp_bare_newline bare_newline_of(enum config_bare_newline configure
 	BUG_ON(true);
 }
 
-static bool fill_rule_options(struct setup_listener *l, const struct config *config, struct err *err)
-{
-	l->rule_options = calloc(config->client_count + 1, sizeof(*l->rule_options));
-	if (!l->rule_options)
-		return err_set(err, "out of memory");
-	for (size_t i = 0; i < config->client_count; i++) {
-		l->rule_options[i] = l->options;
-		if (config->clients[i].has_bare_newline)
-			l->rule_options[i].bare_newline = bare_newline_of(config->clients[i].bare_newline);
-	}
-	return true;
-}
-
 static bool fill_options(struct setup_listener *l, const struct config *config, struct err *err)
 {
 	const struct session_config *c = &l->config->session;
@@ -148,9 +133,7 @@ static bool fill_options(struct setup_listener *l, const struct config *config, 
 		.offers_starttls = server_tls_is_configured(c) && !c->tls_immediate,
 		.requires_tls = c->tls_required,
 	};
-	if (!l->options.greeting)
-		return err_set(err, "out of memory");
-	return fill_rule_options(l, config, err);
+	return l->options.greeting || err_set(err, "out of memory");
 }
 
 static bool build_listeners(struct setup *setup, struct err *err)
@@ -181,7 +164,7 @@ struct setup *setup_new(struct server *server, struct config *config, const stru
 	setup->number = older ? older->number + 1 : 1;
 	setup->config = config_get(config);
 	policy_chain_init(&setup->policies);
-	if (!build_backends(setup, server, err) || !build_policies(setup, err) ||
+	if (!build_backends(setup, server, err) || !build_policies(setup, server, err) ||
 	    !build_listeners(setup, err) || !server_tls_load(setup, older, err))
 		setup_put(&setup);
 	return setup;
@@ -199,7 +182,6 @@ static void fini_listener(struct setup_listener *l)
 {
 	tls_context_put(&l->tls);
 	free((char *)l->options.greeting);
-	free(l->rule_options);
 }
 
 static void free_setup(struct setup *setup)
@@ -233,28 +215,19 @@ struct backend *setup_route(const struct setup *setup, const struct route_facts 
 	return r ? setup->backends[r->backend - setup->config->backends] : NULL;
 }
 
-static const struct smtp_session_options *rule_options_for(const struct setup *setup,
-							   const struct setup_listener *l,
-							   const struct addr *client)
-{
-	const struct config *config = setup->config;
-
-	for (size_t i = 0; i < config->client_count; i++)
-		for (size_t j = 0; j < config->clients[i].addresses.count; j++)
-			if (addr_in_prefix(client, &config->clients[i].addresses.networks[j]))
-				return &l->rule_options[i];
-	return &l->options;
-}
-
 struct smtp_session_options setup_options_for(const struct setup *setup, const struct setup_listener *l,
-					      const struct addr *client)
+					      const struct client_config *rule)
 {
-	struct smtp_session_options options = *rule_options_for(setup, l, client);
+	struct smtp_session_options options = l->options;
 	struct route_offers offers = route_offers_of(setup->config, setup->backends, l->config->listen);
 
 	options.offers_binarymime = offers.binarymime;
 	options.offers_dsn = offers.dsn;
 	options.offers_requiretls = offers.requiretls;
 	options.offers_prdr = offers.prdr;
+	if (rule && rule->has_bare_newline)
+		options.bare_newline = bare_newline_of(rule->bare_newline);
+	if (rule && rule->has_tls_required)
+		options.requires_tls = rule->tls_required;
 	return options;
 }

@@ -25,7 +25,6 @@ struct tls_context;
 struct setup_listener {
 	const struct listener_config *config;
 	struct smtp_session_options options; /* lent to the sessions */
-	struct smtp_session_options *rule_options; /* owned; for clients of each of config->clients */
 	struct tls_context *tls;      /* holds a reference; NULL: no TLS here */
 	uint64_t tls_tried, tls_seen; /* for server_tls: states of its files (tls_options_state()) */
 };
@@ -60,6 +59,6 @@ struct backend_maildir_options setup_maildir_options(const struct config *config
 
 /* What a session of this client obeys, with what next hops take as far as it is known now. */
 struct smtp_session_options setup_options_for(const struct setup *setup, const struct setup_listener *listener,
-					      const struct addr *client);
+					      const struct client_config *rule);
 
 #endif

@@ -13,11 +13,11 @@ struct policy_domains {
 };
 
 static enum policy_opinion domains_rcpt(const struct policy *p, const struct policy_facts *facts,
-					const struct smtp_reply **reply)
+					struct policy_verdict *v)
 {
 	const struct policy_domains *d = (const struct policy_domains *)p;
 
-	(void)reply;
+	(void)v;
 	if (smtp_address_is_bare_postmaster(facts->recipient))
 		return POLICY_ACCEPT; /* RFC 5321 4.5.1: always */
 	for (size_t i = 0; i < d->count; i++)
@@ -33,7 +33,7 @@ static void domains_free(struct policy *p)
 
 static const struct policy_ops domains_ops = {
 	.name = "domains",
-	.rcpt = domains_rcpt,
+	.hooks = { [POLICY_RCPT] = domains_rcpt },
 	.free = domains_free,
 };
 

@@ -26,25 +26,49 @@ void policy_chain_add(struct policy_chain *chain, struct policy *p)
 	chain->end = &p->next;
 }
 
-const struct smtp_reply *policy_chain_rcpt(const struct policy_chain *chain, const struct policy_facts *facts,
-					   const char **policy)
+static void init_verdict(struct policy_verdict *v)
 {
-	bool is_accepted = false;
+	v->policy = "none";
+	v->reply = NULL;
+	v->detail = NULL;
+	v->is_accepted = v->is_rewritten = false;
+}
 
+static enum policy_opinion ask(const struct policy *p, enum policy_stage stage,
+			       const struct policy_facts *facts, struct policy_verdict *v)
+{
+	enum policy_opinion opinion = POLICY_NO_OPINION;
+
+	if (p->ops->hooks[stage])
+		opinion = p->ops->hooks[stage](p, facts, v);
+	BUG_ON(opinion == POLICY_REFUSE && !v->reply);
+	v->is_accepted |= opinion == POLICY_ACCEPT;
+	if (p->ops->hooks[stage] && v->asked)
+		v->asked(v->owner, v, p->ops->name, opinion);
+	return opinion;
+}
+
+const struct smtp_reply *policy_chain_ask(const struct policy_chain *chain, enum policy_stage stage,
+					  const struct policy_facts *facts, struct policy_verdict *v)
+{
+	init_verdict(v);
 	for (const struct policy *p = chain->first; p; p = p->next) {
-		const struct smtp_reply *reply = NULL;
-
-		*policy = p->ops->name;
-		switch (p->ops->rcpt ? p->ops->rcpt(p, facts, &reply) : POLICY_NO_OPINION) {
-		case POLICY_REFUSE:
-			return reply;
-		case POLICY_ACCEPT:
-			is_accepted = true;
-			break;
-		case POLICY_NO_OPINION:
-			break;
+		if (ask(p, stage, facts, v) == POLICY_REFUSE) {
+			v->policy = p->ops->name;
+			return v->reply;
 		}
 	}
-	*policy = "none";
-	return is_accepted ? NULL : smtp_reply(SMTP_REPLY_RELAY_DENIED);
+	if (stage == POLICY_RCPT && !v->is_accepted) {
+		v->reply = smtp_reply(SMTP_REPLY_RELAY_DENIED);
+		return v->reply;
+	}
+	v->policy = NULL;
+	return NULL;
+}
+
+void policy_chain_taken(const struct policy_chain *chain, const struct policy_facts *facts, uint64_t octets)
+{
+	for (const struct policy *p = chain->first; p; p = p->next)
+		if (p->ops->taken)
+			p->ops->taken(p, facts, octets);
 }

@@ -130,7 +130,7 @@ static const struct {
 	{ BASE "clients = { address = \"192.0.2.1\"; };", "t:4: clients: must be a list of groups" },
 	{ BASE "clients = ( \"192.0.2.1\" );", "t:4: a rule of clients must be a group { }, not a string" },
 	{ BASE "clients = ( { bare_newline = \"auto\"; } );",
-	  "t:4: the key \"address\" is missing in this rule of clients" },
+	  "t:4: a rule of clients must have an \"address\" or a \"name\"" },
 	{ BASE "clients = ( { adress = \"192.0.2.1\"; } );",
 	  "t:4: unknown key \"adress\" in clients, did you mean \"address\"?" },
 	{ BASE "clients = ( { address = ( ); } );", "t:4: address: there must be at least one" },

@@ -355,12 +355,12 @@ END_TEST
 
 START_TEST(variables_that_nothing_takes_over_are_warned_of)
 {
-	char *variables[] = { "MAILRULES=/x", "RELAYCLIENT=", NULL };
+	char *variables[] = { "MAILRULES=/x", "REJECT=", NULL };
 	struct config *config = read_good_variables(variables);
 
 	ck_assert_uint_eq(config->warning_count, 2);
 	ck_assert_str_eq(config->warnings[0], "t: $MAILRULES is set, but nothing here takes it over");
-	ck_assert_str_eq(config->warnings[1], "t: $RELAYCLIENT is set, but nothing here takes it over");
+	ck_assert_str_eq(config->warnings[1], "t: $REJECT is set, but nothing here takes it over");
 	config_put(&config);
 }
 END_TEST

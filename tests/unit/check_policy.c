@@ -17,14 +17,14 @@ struct fixed_policy {
 };
 
 static enum policy_opinion fixed_rcpt(const struct policy *p, const struct policy_facts *facts,
-				      const struct smtp_reply **reply)
+				      struct policy_verdict *v)
 {
 	struct fixed_policy *f = (struct fixed_policy *)p;
 
 	(void)facts;
 	f->asked++;
 	if (f->opinion == POLICY_REFUSE)
-		*reply = smtp_reply(f->reply);
+		v->reply = smtp_reply(f->reply);
 	return f->opinion;
 }
 
@@ -33,7 +33,7 @@ static void fixed_free(struct policy *p)
 	(void)p;
 }
 
-static const struct policy_ops fixed_ops = { .name = "fixed", .rcpt = fixed_rcpt, .free = fixed_free };
+static const struct policy_ops fixed_ops = { .name = "fixed", .hooks = { [POLICY_RCPT] = fixed_rcpt }, .free = fixed_free };
 static const struct policy_ops silent_ops = { .name = "silent", .free = fixed_free };
 
 static const struct {
@@ -56,8 +56,8 @@ START_TEST(a_recipient_needs_a_yes_and_the_first_refusal_ends_the_chain)
 	struct policy silent = { .ops = &silent_ops };
 	const struct policy_facts facts = { 0 };
 	const struct smtp_reply *reply;
+	struct policy_verdict verdict = { 0 };
 	struct policy_chain chain;
-	const char *who;
 	unsigned asked = 0;
 
 	policy_chain_init(&chain);
@@ -68,12 +68,14 @@ START_TEST(a_recipient_needs_a_yes_and_the_first_refusal_ends_the_chain)
 						     .reply = chains[_i].reply };
 		policy_chain_add(&chain, &policies[i].policy);
 	}
-	reply = policy_chain_rcpt(&chain, &facts, &who);
+	reply = policy_chain_ask(&chain, POLICY_RCPT, &facts, &verdict);
 	for (size_t i = 0; i < 3; i++)
 		asked += policies[i].asked;
 	ck_assert_uint_eq(reply ? reply->code : 0, chains[_i].code);
 	ck_assert_uint_eq(asked, chains[_i].asked);
-	ck_assert_str_eq(who, asked < 3 || chains[_i].opinions[2] == POLICY_REFUSE ? "fixed" : "none");
+	ck_assert_pstr_eq(verdict.policy,
+			  !reply ? NULL :
+			  asked < 3 || chains[_i].opinions[2] == POLICY_REFUSE ? "fixed" : "none");
 	policy_chain_fini(&chain);
 }
 END_TEST
@@ -100,7 +102,7 @@ START_TEST(domains_accepts_ours_and_bare_postmaster_only)
 	struct policy_facts facts = { .recipient = &address };
 	struct idn_domain ascii;
 	struct policy_chain chain;
-	const char *who;
+	struct policy_verdict verdict = { 0 };
 	size_t used;
 
 	policy_chain_init(&chain);
@@ -109,7 +111,7 @@ START_TEST(domains_accepts_ours_and_bare_postmaster_only)
 				  span_str(recipients[_i].recipient), &used));
 	ck_assert_int_eq(idn_domain_to_ascii(&ascii, smtp_address_domain(&address)), IDN_OK);
 	facts.recipient_domain = idn_domain_span(&ascii);
-	ck_assert_int_eq(policy_chain_rcpt(&chain, &facts, &who) == NULL, recipients[_i].is_accepted);
+	ck_assert_int_eq(policy_chain_ask(&chain, POLICY_RCPT, &facts, &verdict) == NULL, recipients[_i].is_accepted);
 	policy_chain_fini(&chain);
 }
 END_TEST
