@@ -55,10 +55,11 @@ MUST_CHECK bool envelope_add_recipient(struct envelope *e);
 /* The recipients as an array in the arena, or NULL. */
 const struct backend_recipient *envelope_recipients(struct envelope *e);
 
-/* Where it goes; NULL: not known yet. */
+/* Where it goes. For when a recipient was asked for: then there is a transaction. */
 static inline struct backend *envelope_backend(const struct envelope *e)
 {
-	return e->transaction ? e->transaction->backend : NULL;
+	BUG_ON(!e->transaction);
+	return e->transaction->backend;
 }
 
 #endif

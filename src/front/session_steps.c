@@ -232,7 +232,8 @@ static void expire_content(struct session_shell *sh)
 uint64_t session_step_deadline_ms(const struct session_shell *sh)
 {
 	enum { CHECK_DEADLINE_MS = 60 * 1000, COMMIT_DEADLINE_MS = 300 * 1000 };
-	const struct backend *b = sh->envelope ? envelope_backend(sh->envelope) : NULL;
+	const struct envelope *e = sh->envelope;
+	const struct backend *b = e && e->transaction ? envelope_backend(e) : NULL;
 	uint64_t own = !b ? 0 : sh->is_committing ? b->commit_deadline_ms : b->check_deadline_ms;
 
 	return own ? own : sh->is_committing ? COMMIT_DEADLINE_MS : CHECK_DEADLINE_MS;
