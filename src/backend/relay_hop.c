@@ -57,6 +57,8 @@ static uint64_t hop_limit_ms(const struct relay_hop *hop)
 		return hop->is_ready ? o->command_ms : o->connect_ms;
 	if (hop->is_quitting)
 		return RELAY_QUIT_MS;
+	if (hop->is_returning)
+		return RELAY_RESET_MS;
 	if (!hop->is_ready)
 		return o->greeting_ms;
 	switch (hop->wait) {

@@ -151,7 +151,7 @@ static void run_serve(struct loop_deferred *deferred)
 {
 	struct relay *relay = LIST_OWNER(deferred, struct relay, serve);
 
-	while (relay->ticket_count > relay->connecting_count && serve_next(relay))
+	while (relay->ticket_count > relay->connecting_count + relay->returning_count && serve_next(relay))
 		continue;
 	/* Nobody is there, nobody will come: all know it at once. */
 	while (relay->hop_count == 0 && first_ticket(relay))
@@ -241,6 +241,13 @@ static void no_longer_connecting(struct relay_hop *hop)
 	hop->host->connecting--;
 }
 
+static void no_longer_returning(struct relay_hop *hop)
+{
+	if (hop->is_returning)
+		hop->relay->returning_count--;
+	hop->is_returning = false;
+}
+
 static void pool_event(void *owner, struct relay_hop *hop, const struct smtp_client_event *event)
 {
 	(void)owner;
@@ -251,6 +258,7 @@ static void pool_event(void *owner, struct relay_hop *hop, const struct smtp_cli
 		no_longer_connecting(hop);
 		praise(hop);
 	}
+	no_longer_returning(hop);
 	pool_ready(hop);
 }
 
@@ -275,6 +283,8 @@ void relay_pool_give_back(struct relay_hop *hop)
 		relay_hop_close(hop);
 		return;
 	}
+	hop->is_returning = true;
+	hop->relay->returning_count++;
 	relay_hop_own(hop, &pool_ops, hop->relay);
 	relay_hop_poke(hop);
 }
@@ -293,6 +303,7 @@ void relay_pool_forget(struct relay_hop *hop)
 
 	if (!hop->is_known)
 		no_longer_connecting(hop);
+	no_longer_returning(hop);
 	list_remove(&hop->link);
 	relay->hop_count--;
 	serve_soon(relay);

@@ -23,8 +23,8 @@ struct relay_hop;
 /* A connection that failed to be made rests its host for this long, twice as long after each further one. */
 enum { RELAY_REST_MS = 1000, RELAY_REST_MAX_MS = 60 * 1000 };
 
-/* QUIT is a courtesy: its reply is not waited for much longer than a round trip. */
-enum { RELAY_QUIT_MS = 5 * 1000 };
+/* QUIT and RSET are a courtesy: their replies are not waited for much longer than a round trip. */
+enum { RELAY_QUIT_MS = 5 * 1000, RELAY_RESET_MS = 5 * 1000 };
 
 enum { RELAY_FAILURE_SIZE = 256 };
 
@@ -51,7 +51,7 @@ struct relay {
 	size_t next_host;               /* the one whose turn it is */
 	struct list hops;               /* of relay_hop.link: all but the idle ones */
 	struct list idle;               /* of relay_hop.link: the longest unused first */
-	unsigned hop_count, connecting_count;
+	unsigned hop_count, connecting_count, returning_count;
 	struct list tickets;            /* of relay_ticket.link: those that wait for a hop, in their order */
 	unsigned ticket_count;
 	struct loop_deferred serve;
@@ -95,6 +95,7 @@ struct relay_hop {
 	bool is_idle;               /* nobody uses it; it may wait for idle_ms */
 	bool was_idle;              /* once: it may have died in the meantime */
 	bool is_quitting;
+	bool is_returning;          /* given back, and not READY yet */
 	bool wants_room;
 	bool starts_tls;            /* STARTTLS was told */
 	bool has_moved;             /* something happened since the deadline was set */

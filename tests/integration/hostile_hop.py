@@ -238,27 +238,30 @@ class Connection:
                 self.hop.complain(f"a dot was not stuffed: {line!r}")
         return b"\r\n".join(line[1:] if line.startswith(b".") else line for line in lines)
 
-    def answer(self, step, reply):
-        """Say `reply`, unless a fault has something else for this step. The code that was said."""
+    def answer(self, step, reply, said=None):
+        """Say `reply`, unless a fault has something else for this step. said() gets the code before it is out."""
         if isinstance(reply, str):
             reply = reply.encode() + b"\r\n"
         fault = self.hop.take_fault(self, step)
         if fault:
             reply = fault.action(self, reply)
+        code = int(reply[:3]) if reply[:3].isdigit() else 0
+        if said:
+            said(code)
         self.send(reply)
-        return int(reply[:3]) if reply[:3].isdigit() else 0
+        return code
 
     def end_of_content(self, content):
+        taken = Taken(self.number, self.sender, self.parameters, [], content)
+
+        def keep(recipients):
+            return lambda code: 200 <= code < 300 and self.hop.keep(taken, recipients)
+
         if self.hop.lmtp:
-            said = []
             for recipient in self.recipients:
-                said.append((recipient, self.answer("end", self.hop.verdict(self, recipient))))
+                self.answer("end", self.hop.verdict(self, recipient), keep([recipient]))
         else:
-            code = self.answer("end", self.hop.verdict(self, None))
-            said = [(recipient, code) for recipient in self.recipients]
-        taken = [recipient for recipient, code in said if 200 <= code < 300]
-        if taken:
-            self.hop.keep(Taken(self.number, self.sender, self.parameters, taken, content))
+            self.answer("end", self.hop.verdict(self, None), keep(self.recipients))
         self.clear()
 
     def hello(self, verb):
@@ -508,9 +511,11 @@ class Hop:
             self.heard_lines.append((connection.number, line))
             self.changed.notify_all()
 
-    def keep(self, taken):
+    def keep(self, taken, recipients):
         with self.changed:
-            self.taken.append(taken)
+            taken.recipients += recipients
+            if taken not in self.taken:
+                self.taken.append(taken)
             self.changed.notify_all()
 
     def complain(self, text):

@@ -1,9 +1,12 @@
 """Messages handed to a next hop: what the hop gets, and what our client is told. The hop is hostile_hop.Hop."""
 
+import threading
+
 import pytest
 
 from client import Client
-from hostile_hop import Hop
+from daemon import DEADLINE_S
+from hostile_hop import Gone, Hop
 
 CONTENT = b"Subject: relay\r\n\r\n.dot\r\n..two\r\nlast\r\n"
 
@@ -45,3 +48,419 @@ def test_message_arrives_as_it_was_sent(daemon, hops, lmtp, stream):
         assert taken.sender == "sender@example.net"
         assert taken.recipients == ["anna@example.org", "ben@example.org"]
         client.quit()
+
+
+# ---- what the hop says ----
+
+def test_hop_is_asked_for_each_recipient_and_its_replies_are_passed_on(daemon, hops):
+    hop = hops()
+    hop.answers["ghost@example.org"] = "550 5.1.1 No such user: ghost"
+    hop.answers["full@example.org"] = "452 4.2.2 Mailbox full"
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.expect(250, "MAIL FROM:<sender@example.net>")
+        reply = client.expect(550, "RCPT TO:<ghost@example.org>")
+        assert (reply.status, reply.text) == ("5.1.1", "5.1.1 No such user: ghost")
+        assert client.expect(452, "RCPT TO:<full@example.org>").status == "4.2.2"
+        client.expect(250, "RCPT TO:<anna@example.org>")
+        client.expect(354, "DATA")
+        client.send(b"Subject: x\r\n\r\n.\r\n")
+        assert client.reply().code == 250
+    assert hop.wait_taken(1)[0].recipients == ["anna@example.org"]
+    line, = daemon.log.wait("hop_refused", code=550)
+    assert (line["stage"], line["recipient"], line["host"]) == ("rcpt", "ghost@example.org", hop.address)
+
+
+def test_what_the_hop_says_is_made_fit_to_be_passed_on(daemon, hops):
+    hop = hops()
+    hop.answers["odd@example.org"] = b"550 5.1.1 \x1b[2J\xff\x01 odd\r\n"
+    hop.answers["bare@example.org"] = "550 no status here"
+    hop.answers["wrong@example.org"] = "550 4.1.1 wrong class"
+    hop.answers["many@example.org"] = b"550-5.1.1 one\r\n550 5.1.1 two\r\n"
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.expect(250, "MAIL FROM:<sender@example.net>")
+        for name in ("odd", "bare", "wrong", "many"):
+            reply = client.expect(550, f"RCPT TO:<{name}@example.org>")
+            assert reply.status.startswith("5."), reply
+            assert all(" " <= c <= "~" for line in reply.lines for c in line), reply
+
+
+def test_refused_sender_is_told_at_rcpt(daemon, hops):
+    hop = hops()
+    hop.answers["<sender@example.net>"] = "554 5.7.1 Not you"
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.expect(250, "MAIL FROM:<sender@example.net>")
+        assert client.expect(554, "RCPT TO:<anna@example.org>").text == "5.7.1 Not you"
+        assert client.expect(554, "RCPT TO:<ben@example.org>").text == "5.7.1 Not you"
+        client.expect(503, "DATA")
+        client.expect(250, "RSET")
+        assert client.message(CONTENT, sender="other@example.net").code == 250
+    assert len(hop.wait_taken(1)) == 1
+    assert len(hop.connections) == 1, "a refused sender is no reason for another connection"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["spooled", "streamed"])
+@pytest.mark.parametrize("reply", ["554 5.7.1 Spam", "451 4.7.1 Later"])
+def test_refused_message_is_told_with_the_words_of_the_hop(daemon, hops, reply, stream):
+    hop = hops()
+    hop.verdicts[None] = reply
+    start_relay(daemon, hop, stream=stream)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert repr(client.message(CONTENT)) == reply
+        hop.verdicts.clear()
+        assert client.message(CONTENT).code == 250
+    assert len(hop.taken) == 1
+
+
+def test_refused_data_is_told(daemon, hops):
+    hop = hops()
+    hop.fault("data", lambda connection, reply: b"554 5.3.0 No data today\r\n")
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert repr(client.message(CONTENT)) == "554 5.3.0 No data today"
+        assert client.message(CONTENT).code == 250
+    assert len(hop.wait_taken(1)) == 1
+
+
+def test_421_of_the_hop_does_not_end_our_session(daemon, hops):
+    hop = hops()
+    hop.answers["anna@example.org"] = "421 4.3.2 I am tired"
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.expect(250, "MAIL FROM:<sender@example.net>")
+        client.expect(451, "RCPT TO:<anna@example.org>")
+        client.expect(250, "RSET")
+        client.quit()
+
+
+def test_lmtp_outcomes_that_differ_are_told_as_one_temporary_failure(daemon, hops):
+    hop = hops(lmtp=True)
+    hop.verdicts["ben@example.org"] = "552 5.2.2 Over quota"
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        reply = client.message(CONTENT, "anna@example.org", "ben@example.org", "carl@example.org")
+        assert reply.code == 451
+        assert hop.wait_taken(1)[0].recipients == ["anna@example.org", "carl@example.org"]
+        assert repr(client.message(CONTENT, "ben@example.org")) == "552 5.2.2 Over quota"
+    said = [(line["recipient"], line["code"]) for line in daemon.log.find() if line.event in ("relayed", "hop_refused")]
+    assert said[:3] == [("anna@example.org", "250"), ("ben@example.org", "552"), ("carl@example.org", "250")]
+
+
+# ---- connections ----
+
+def test_connections_are_kept_and_used_again(daemon, hops):
+    hop = hops()
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        for _ in range(5):
+            assert client.message(CONTENT).code == 250
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert client.message(CONTENT).code == 250
+    assert len(hop.wait_taken(6)) == 6
+    assert len(hop.connections) == 1
+
+
+def test_connection_is_used_for_max_messages_and_no_more(daemon, hops):
+    hop = hops()
+    start_relay(daemon, hop, max_messages=2)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        for _ in range(5):
+            assert client.message(CONTENT).code == 250
+    assert [taken.connection for taken in hop.wait_taken(5)] == [0, 0, 1, 1, 2]
+    hop.wait_heard("QUIT", 2)
+
+
+def test_idle_connection_is_closed_politely(daemon, hops):
+    hop = hops()
+    start_relay(daemon, hop, idle_time=1)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert client.message(CONTENT).code == 250
+        hop.wait_heard("QUIT")
+        hop.wait(lambda: hop.open_count == 0, "the end of the idle connection")
+        assert client.message(CONTENT).code == 250
+    assert [taken.connection for taken in hop.wait_taken(2)] == [0, 1]
+
+
+def test_kept_connection_that_died_unnoticed_is_replaced(daemon, hops):
+    hop = hops()
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert client.message(CONTENT).code == 250
+        # It looks alive until MAIL is sent.
+        hop.fault("mail", "close")
+        assert client.message(CONTENT).code == 250
+        hop.fault("mail", "closing")
+        assert client.message(CONTENT).code == 250
+    assert [taken.connection for taken in hop.wait_taken(3)] == [0, 1, 2]
+    assert not daemon.log.find("hop_down")
+
+
+def test_restarted_hop_loses_nothing(daemon, hops):
+    hop = hops()
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        for count in range(1, 6):
+            assert client.message(CONTENT).code == 250
+            hop.hang_up()
+            assert len(hop.wait_taken(count)) == count
+
+
+def test_messages_wait_for_a_connection_in_their_turn(daemon, hops):
+    hop = hops()
+    start_relay(daemon, hop, max_connections=1)
+    with Client(daemon.address) as first, Client(daemon.address) as second:
+        first.ehlo()
+        second.ehlo()
+        first.envelope()
+        second.expect(250, "MAIL FROM:<second@example.net>")
+        second.send(b"RCPT TO:<anna@example.org>\r\n")
+        first.expect(354, "DATA")
+        first.send(b"Subject: first\r\n\r\n.\r\n")
+        assert first.reply().code == 250
+        assert second.reply().code == 250
+        second.expect(354, "DATA")
+        second.send(b"Subject: second\r\n\r\n.\r\n")
+        assert second.reply().code == 250
+    assert [taken.sender for taken in hop.wait_taken(2)] == ["sender@example.net", "second@example.net"]
+    assert len(hop.connections) == 1
+
+
+def test_waiting_for_a_connection_ends_with_451(daemon, hops):
+    hop = hops()
+    start_relay(daemon, hop, max_connections=1, wait_timeout=1)
+    with Client(daemon.address) as first, Client(daemon.address) as second:
+        first.ehlo()
+        second.ehlo()
+        first.envelope()
+        second.expect(250, "MAIL FROM:<second@example.net>")
+        assert second.expect(451, "RCPT TO:<anna@example.org>").status == "4.3.0"
+        second.expect(250, "RSET")
+        first.expect(250, "RSET")
+        assert second.message(CONTENT).code == 250
+
+
+def test_client_that_leaves_gives_its_connection_back(daemon, hops):
+    hop = hops()
+    start_relay(daemon, hop, max_connections=1)
+    with Client(daemon.address) as first:
+        first.ehlo()
+        first.envelope()
+    with Client(daemon.address) as second:
+        second.ehlo()
+        assert second.message(CONTENT, sender="second@example.net").code == 250
+    taken, = hop.wait_taken(1)
+    assert taken.sender == "second@example.net"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["spooled", "streamed"])
+def test_message_that_is_cut_off_is_not_taken_by_the_hop(daemon, hops, stream):
+    hop = hops()
+    start_relay(daemon, hop, stream=stream)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.envelope()
+        client.expect(354, "DATA")
+        client.send(b"Subject: half\r\n\r\nthis is not all\r\n")
+        if stream:
+            hop.wait(lambda: b"not all" in hop.connections[0].buffer, "half of the message")
+    daemon.log.wait("disconnect")
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert client.message(CONTENT, sender="second@example.net").code == 250
+    assert [taken.sender for taken in hop.wait_taken(1)] == ["second@example.net"]
+
+
+# ---- several hosts, and none ----
+
+def test_hosts_take_turns(daemon, hops):
+    two = [hops(), hops()]
+    start_relay(daemon, two)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        for _ in range(6):
+            assert client.message(CONTENT).code == 250
+    assert [len(hop.taken) for hop in two] == [3, 3]
+
+
+def test_host_that_is_down_is_left_out_and_comes_back(daemon, hops):
+    daemon.expect_trouble("hop_down")
+    two = [hops(), hops()]
+    two[0].unlisten()
+    start_relay(daemon, two)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        for _ in range(4):
+            assert client.message(CONTENT).code == 250
+        assert len(two[1].wait_taken(4)) == 4
+        assert len(daemon.log.find("hop_down")) == 1, "it rests"
+        two[0].listen()
+        while not two[0].taken:
+            assert client.message(CONTENT).code == 250
+    daemon.log.wait("hop_up", host=two[0].address)
+
+
+@pytest.mark.parametrize("step,action", [("greeting", "close"), ("greeting", "closing"), ("hello", "reset"),
+                                         ("mail", "close"), ("rcpt", "close")])
+def test_another_host_is_tried_until_a_recipient_was_accepted(daemon, hops, step, action):
+    two = [hops(), hops()]
+    two[0].fault(step, action)
+    start_relay(daemon, two)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert client.message(CONTENT, "anna@example.org", "ben@example.org").code == 250
+    assert two[1].wait_taken(1)[0].recipients == ["anna@example.org", "ben@example.org"]
+    assert not two[0].taken
+
+
+def test_hop_lost_behind_an_accepted_recipient_puts_all_off(daemon, hops):
+    hop = hops()
+    start_relay(daemon, hop)
+    hop.fault("rcpt", "close", skip=1)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.expect(250, "MAIL FROM:<sender@example.net>")
+        client.expect(250, "RCPT TO:<anna@example.org>")
+        client.expect(451, "RCPT TO:<ben@example.org>")
+        client.expect(451, "RCPT TO:<carl@example.org>")
+        client.expect(354, "DATA")
+        client.send(b"Subject: x\r\n\r\n.\r\n")
+        assert client.reply().code == 451
+        assert client.message(CONTENT).code == 250
+    assert len(hop.wait_taken(1)) == 1
+
+
+def test_all_hosts_down_is_451_at_rcpt_at_once(daemon, hops):
+    hop = hops()
+    hop.unlisten()
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        for _ in range(3):
+            client.expect(250, "MAIL FROM:<sender@example.net>")
+            reply = client.expect(451, "RCPT TO:<anna@example.org>")
+            assert reply.status == "4.3.0"
+            client.expect(250, "RSET")
+    line, = daemon.log.find("hop_down")
+    assert line["host"] == hop.address and "refused" in line["error"]
+
+
+def test_fallback_takes_what_comes_while_the_hop_is_down(daemon, hops):
+    hop = hops()
+    hop.unlisten()
+    daemon.start(backends={"hop": {"type": "smtp", "hosts": [hop.address], "fallback": "inbox"},
+                           "inbox": {"type": "maildir", "path": f"{daemon.mail}/%d/%n"}},
+                 routes=[{"backend": "hop"}])
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert client.message(CONTENT).code == 250
+        assert len(daemon.mailbox("anna").messages()) == 1
+        hop.listen()
+        while not hop.taken:
+            assert client.message(CONTENT).code == 250
+    daemon.log.wait("fallback", backend="hop", fallback="inbox")
+
+
+def test_silent_host_is_given_up_in_time(daemon, hops):
+    two = [hops(), hops()]
+    two[0].fault("greeting", "stall", times=None)
+    start_relay(daemon, two, greeting_timeout=1)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert client.message(CONTENT).code == 250
+    line, = daemon.log.wait("hop_down")
+    assert line["error"] == "greeting: timed out"
+
+
+# ---- content ----
+
+@pytest.mark.parametrize("stream", [False, True], ids=["spooled", "streamed"])
+def test_big_message_goes_through_in_little_memory(daemon, hops, stream):
+    hop = hops()
+    daemon.measure_memory()
+    start_relay(daemon, hop, stream=stream, listener={"max_message_size": "100M"})
+    lines = b"".join(b".%06d " % n + b"x" * 60 + b"\r\n" for n in range(15000))
+    content = b"Subject: big\r\n\r\n" + lines * 30
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert client.message(CONTENT).code == 250
+        before = daemon.resident_kib()
+        assert client.message(content).code == 250
+    assert hop.wait_taken(2)[1].body == content
+    assert daemon.resident_kib() - before < 20 * 1024
+
+
+def test_content_waits_for_a_hop_that_reads_slowly(daemon, hops):
+    hop = hops()
+    is_over = threading.Event()
+
+    def take_nothing(connection, reply):
+        is_over.wait(DEADLINE_S)
+        raise Gone
+
+    hop.fault("content", take_nothing)
+    start_relay(daemon, hop, stream=True)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.envelope()
+        client.expect(354, "DATA")
+        client.socket.settimeout(1)
+        sent = 0
+        block = (b"y" * 70 + b"\r\n") * 1000
+        try:
+            while sent < 200 << 20:
+                client.send(block)
+                sent += len(block)
+        except TimeoutError:
+            pass
+        is_over.set()
+        assert sent < 100 << 20, "the hop takes nothing, and we go on reading"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["spooled", "streamed"])
+@pytest.mark.parametrize("lmtp", [False, True], ids=["smtp", "lmtp"])
+def test_lone_cr_does_not_leave_the_house(daemon, hops, stream, lmtp):
+    hop = hops(lmtp=lmtp)
+    start_relay(daemon, hop, stream=stream)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        reply = client.message(b"Subject: x\r\n\r\nbad\rline\r\nmore\r\n")
+        assert (reply.code, reply.status) == (554, "5.6.0")
+        assert client.message(CONTENT).code == 250
+    assert [taken.body for taken in hop.wait_taken(1)] == [CONTENT]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["spooled", "streamed"])
+def test_message_that_we_refuse_is_not_taken_by_the_hop(daemon, hops, stream):
+    hop = hops()
+    start_relay(daemon, hop, stream=stream, listener={"max_message_size": "2K"})
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert client.message(b"Subject: x\r\n\r\n" + b"too much of this\r\n" * 1000).code == 552
+        assert client.message(CONTENT).code == 250
+    assert [taken.body for taken in hop.wait_taken(1)] == [CONTENT]
+
+
+def test_lf_session_reaches_the_hop_in_crlf(daemon, hops):
+    hop = hops()
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.send(b"EHLO a\nMAIL FROM:<s@example.net>\nRCPT TO:<anna@example.org>\nDATA\n")
+        assert [r.code for r in client.replies(4)] == [250, 250, 250, 354]
+        client.send(b"Subject: lf\n\n..x\nlast\n.\n")
+        assert client.reply().code == 250
+    assert hop.wait_taken(1)[0].body == b"Subject: lf\r\n\r\n.x\r\nlast\r\n"
