@@ -57,6 +57,17 @@ struct config *config_load_text(const char *name, struct span text, const struct
 	return finish(config, &source, is_read, environment, err);
 }
 
+bool config_runs_set_id(const struct config *config)
+{
+	for (size_t i = 0; i < config->backend_count; i++) {
+		const struct backend_config *b = &config->backends[i];
+
+		if ((b->type == BACKEND_QMAIL_QUEUE || b->type == BACKEND_SENDMAIL) && b->pipe.set_id)
+			return true;
+	}
+	return false;
+}
+
 struct config *config_get(struct config *config)
 {
 	config->references++;

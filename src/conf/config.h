@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "conf/config_relay.h"
+#include "conf/config_backend.h"
 #include "conf/config_rules.h"
 
 struct environment;
@@ -74,8 +74,6 @@ struct listener_config {
 	const struct config_place *places; /* of its keys, by row of the option table; so in all of these */
 };
 
-enum backend_type { BACKEND_MAILDIR, BACKEND_NULL, BACKEND_LMTP, BACKEND_SMTP };
-
 struct backend_config {
 	const char *name;
 	enum backend_type type;
@@ -90,6 +88,7 @@ struct backend_config {
 	uint32_t quota_messages;         /* 0: unlimited */
 	bool is_quota_permanent;         /* quota_reply */
 	struct relay_config relay;       /* lmtp, smtp */
+	struct pipe_config pipe;         /* qmail-queue, sendmail */
 	struct config_place place;
 	const struct config_place *places;
 };

@@ -124,6 +124,8 @@ static void dump_value(const struct config *config, const struct option *o, cons
 	case OPTION_MAILBOXES:
 	case OPTION_HOSTS:
 	case OPTION_OFFERS:
+	case OPTION_COMMAND:
+	case OPTION_VARIABLES:
 		dump_texts(field, out);
 		break;
 	case OPTION_HOST_PATTERNS:

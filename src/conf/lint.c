@@ -341,6 +341,19 @@ static bool check_relays(struct lint *l)
 	return true;
 }
 
+static bool check_pipes(struct lint *l)
+{
+	for (size_t i = 0; i < l->config->backend_count; i++) {
+		const struct backend_config *b = &l->config->backends[i];
+		const struct text_list *command = &b->pipe.command;
+
+		if (command->texts && (command->count == 0 || command->texts[0][0] != '/'))
+			return fail_at(l, backend_key_place(b, "command"),
+				       "command: the first must be the absolute path of a program");
+	}
+	return true;
+}
+
 static bool is_fallback(const struct config *config, const struct backend_config *b)
 {
 	for (size_t i = 0; i < config->backend_count; i++) {
@@ -532,7 +545,7 @@ bool lint_check(struct config *config, struct err *err)
 	if (!config->warnings)
 		return err_set(err, "%s: out of memory", config->file);
 	if (!check_domains(&l) || !check_listeners(&l) || !check_clients(&l) || !check_tls(&l) ||
-	    !check_relays(&l))
+	    !check_relays(&l) || !check_pipes(&l))
 		return false;
 	check_hostname(&l);
 	check_postmaster(&l);

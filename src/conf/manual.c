@@ -78,6 +78,8 @@ static const char *type_words(const struct option *o)
 		[OPTION_MAILBOXES] = "A list of names of mailboxes",
 		[OPTION_HOSTS] = "A list of hosts",
 		[OPTION_OFFERS] = "A list of words",
+		[OPTION_COMMAND] = "A list of a path and arguments",
+		[OPTION_VARIABLES] = "A list of variables",
 		[OPTION_NETWORKS] = "A list of addresses and networks",
 		[OPTION_CERTIFICATES] = "A list of groups",
 		[OPTION_BACKEND_NAME] = "A name",

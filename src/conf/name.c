@@ -267,3 +267,25 @@ const char *name_check_offer(struct span text)
 			return NULL;
 	return "is none of \"BINARYMIME\", \"DSN\" and \"REQUIRETLS\"";
 }
+
+const char *name_check_argument(struct span text)
+{
+	if (text.len > NAME_PATTERN_MAX)
+		return "is too long";
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.ptr[i] < ' ' || text.ptr[i] == 0x7f)
+			return "may not hold control characters";
+	return NULL;
+}
+
+const char *name_check_variable(struct span text)
+{
+	struct span name = span_head(text, span_find(text, '='));
+
+	for (size_t i = 0; i < name.len; i++)
+		if (!ascii_is_alnum(name.ptr[i]) && name.ptr[i] != '_')
+			name.len = 0;
+	if (name.len == 0 || ascii_is_digit(name.ptr[0]))
+		return "is neither NAME nor NAME=value";
+	return name_check_argument(text);
+}

@@ -60,4 +60,10 @@ const char *name_check_tag(struct span tag);
 /* One or more lines of printable ASCII, each short enough for a reply line (RFC 5321 4.5.3.1.5). */
 const char *name_check_greeting(struct span text);
 
+/* An argument of a program: anything but control characters. */
+const char *name_check_argument(struct span text);
+
+/* A variable of the environment, "NAME" or "NAME=value". */
+const char *name_check_variable(struct span text);
+
 #endif

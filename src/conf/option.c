@@ -10,7 +10,8 @@
 enum {
 	MAILDIR_ONLY = 1u << BACKEND_MAILDIR,
 	RELAYS_ONLY = 1u << BACKEND_LMTP | 1u << BACKEND_SMTP,
-	ANY_BACKEND = MAILDIR_ONLY | 1u << BACKEND_NULL | RELAYS_ONLY,
+	PIPES_ONLY = 1u << BACKEND_QMAIL_QUEUE | 1u << BACKEND_SENDMAIL,
+	ANY_BACKEND = MAILDIR_ONLY | 1u << BACKEND_NULL | RELAYS_ONLY | PIPES_ONLY,
 };
 
 #define GLOBAL_FIELD(name, field) \
@@ -30,6 +31,10 @@ enum {
 #define RELAY_FIELD(name, field) \
 	.key = #name, .scope = OPTION_BACKEND, .is_reloadable = true, .backend_types = RELAYS_ONLY, \
 	.offset = offsetof(struct backend_config, relay.field)
+#define PIPE(name) PIPE_FIELD(name, name)
+#define PIPE_FIELD(name, field) \
+	.key = #name, .scope = OPTION_BACKEND, .is_reloadable = true, .backend_types = PIPES_ONLY, \
+	.offset = offsetof(struct backend_config, pipe.field)
 #define ROUTE(name) \
 	.key = #name, .scope = OPTION_ROUTE, .is_reloadable = true, \
 	.offset = offsetof(struct route_config, name)
@@ -72,7 +77,8 @@ static const struct option_word syslog_facilities[] = {
 
 static const struct option_word backend_types[] = {
 	{ "maildir", BACKEND_MAILDIR }, { "null", BACKEND_NULL }, { "lmtp", BACKEND_LMTP },
-	{ "smtp", BACKEND_SMTP },       { NULL, 0 },
+	{ "smtp", BACKEND_SMTP },       { "qmail-queue", BACKEND_QMAIL_QUEUE },
+	{ "sendmail", BACKEND_SENDMAIL }, { NULL, 0 },
 };
 
 static const struct option_word relay_tls[] = {
@@ -426,8 +432,8 @@ const struct option option_table[] = {
 	{ BACKEND(type), WORD(backend_types), .is_required = true, .backend_types = ANY_BACKEND,
 	  .example = "\"maildir\"",
 	  .help = "What kind of backend it is: \"maildir\" stores messages in Maildirs, \"lmtp\" and \"smtp\" "
-		  "hand them to another server, and \"null\" accepts them and forgets them, which is good for "
-		  "load tests only." },
+		  "hand them to another server, \"qmail-queue\" and \"sendmail\" to a program of that kind, and "
+		  "\"null\" accepts them and forgets them, which is good for load tests only." },
 	{ MAILDIR(path, path), .type = OPTION_PATTERN, .is_required = true,
 	  .example = "\"/var/vmail/%d/%n\"",
 	  .help = "The Maildir of a recipient: an absolute path in which %d is the domain, %n the local "
@@ -529,6 +535,24 @@ const struct option option_table[] = {
 		  "are offered to clients only when it is known to have them." },
 	{ RELAY(fallback), .type = OPTION_TEXT, .default_words = "none", .example = "\"inbox\"",
 	  .help = "The name of a backend that takes messages while none of the hosts can be reached." },
+
+	{ PIPE(command), .type = OPTION_COMMAND,
+	  .default_words = "/var/qmail/bin/qmail-queue or /usr/sbin/sendmail, as the type has it",
+	  .example = "( \"/usr/sbin/sendmail\", \"-odi\" )",
+	  .help = "The program, by its absolute path, and arguments that come before ours. It is run for each "
+		  "message, and never by a shell." },
+	{ PIPE(environment), .type = OPTION_VARIABLES, .default_words = "none", .example = "( \"TZ\", \"QMAILHOME=/var/qmail\" )",
+	  .help = "Variables that the program has beside those that are listed below under PROGRAMS: a name for "
+		  "one that is as the daemon has it, a name with a value for one that is so." },
+	{ PIPE_FIELD(timeout, timeout_s), SECONDS(1, 3600), .default_text = "4m",
+	  .help = "How long a program may take, and how long a message waits for its turn. Then the program is "
+		  "killed, and the client is told 451." },
+	{ PIPE(max_children), COUNT(1, 1000), .default_text = "10",
+	  .help = "Programs that run at the same time. Further messages wait for their turn." },
+	{ PIPE(set_id), BOOL, .default_text = "true",
+	  .help = "Whether the program, or one that it runs, is set-user-ID or set-group-ID, as those of qmail, "
+		  "Postfix and Exim are. With false for each such backend the daemon gives up for good what such "
+		  "programs need (no_new_privs)." },
 
 	{ ROUTE(listener), .type = OPTION_TEXT, .default_words = "any listener", .example = "\"[::]:587\"",
 	  .help = "The listener that the client came by, as its key listen has it." },

@@ -52,6 +52,8 @@ enum option_type {
 	OPTION_MAILBOXES,    /* struct text_list */
 	OPTION_HOSTS,        /* struct text_list */
 	OPTION_OFFERS,       /* struct text_list */
+	OPTION_COMMAND,      /* struct text_list */
+	OPTION_VARIABLES,    /* struct text_list */
 	OPTION_U32,          /* uint32_t */
 	OPTION_U64,          /* uint64_t */
 	OPTION_BOOL,         /* bool: true or false, or one of two words */

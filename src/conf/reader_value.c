@@ -83,6 +83,8 @@ static const struct {
 	[OPTION_MAILBOXES] = { name_check_mailbox, false, DOMAIN_BEHIND_AT }, /* each of them */
 	[OPTION_HOSTS] = { name_check_endpoint, false, NO_DOMAIN },           /* likewise */
 	[OPTION_OFFERS] = { name_check_offer, false, NO_DOMAIN },             /* likewise */
+	[OPTION_COMMAND] = { name_check_argument, false, NO_DOMAIN },         /* likewise */
+	[OPTION_VARIABLES] = { name_check_variable, false, NO_DOMAIN },       /* likewise */
 };
 
 /* The text with what follows `head` octets replaced; NULL: out of memory, reported. */
@@ -354,6 +356,8 @@ bool reader_value(struct reader *r, const struct option *o, const config_setting
 		[OPTION_MAILBOXES] = reader_texts,
 		[OPTION_HOSTS] = reader_texts,
 		[OPTION_OFFERS] = reader_texts,
+		[OPTION_COMMAND] = reader_texts,
+		[OPTION_VARIABLES] = reader_texts,
 		[OPTION_U32] = read_number,
 		[OPTION_U64] = read_number,
 		[OPTION_BOOL] = read_bool,

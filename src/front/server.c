@@ -6,6 +6,7 @@
 #include "front/server_sockets.h"
 #include "front/server_tls.h"
 #include "front/session_shell.h"
+#include "front/setup_pipe.h"
 #include "front/setup_relay.h"
 #include "net/fdlimit.h"
 #include "policy/client_rule.h"
@@ -225,7 +226,8 @@ static uint32_t from_one_to(uint64_t value, uint32_t most)
 void server_fit_descriptors(struct server *s, const struct config *config)
 {
 	const uint32_t threads = s->start_config->disk_threads;
-	uint64_t reserved = FDS_RESERVED + config->listener_count + setup_relay_descriptors(config);
+	uint64_t reserved = FDS_RESERVED + config->listener_count + setup_relay_descriptors(config) +
+			    setup_pipe_descriptors(config);
 	uint64_t wanted = reserved + (uint64_t)threads * MAILDIR_DELIVERY_FDS +
 			  (uint64_t)config->max_sessions * 2;
 	uint64_t got = fdlimit_raise(wanted), left = got > reserved ? got - reserved : 0, for_threads;

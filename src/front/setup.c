@@ -3,6 +3,7 @@
 #include "front/policies.h"
 #include "front/server.h"
 #include "front/server_tls.h"
+#include "front/setup_pipe.h"
 #include "front/setup_relay.h"
 #include "net/tls.h"
 
@@ -47,6 +48,9 @@ static struct backend *new_backend(struct server *server, const struct config *c
 	case BACKEND_LMTP:
 	case BACKEND_SMTP:
 		return setup_relay_new(server, config, b, err);
+	case BACKEND_QMAIL_QUEUE:
+	case BACKEND_SENDMAIL:
+		return setup_pipe_new(server, b, err);
 	}
 	BUG_ON(true);
 }

@@ -113,6 +113,20 @@ bool spool_disk_has_room(const struct spool_disk *disk, int fd, uint64_t octets,
 	return false;
 }
 
+int spool_disk_open(const struct spool_disk *disk, uint64_t octets, char reason[SPOOL_REASON_SIZE])
+{
+	int fd = open_nameless(disk->dir);
+
+	if (fd < 0) {
+		failed(disk, "open", reason);
+		return -1;
+	}
+	if (spool_disk_has_room(disk, fd, octets, reason))
+		return fd;
+	close(fd);
+	return -1;
+}
+
 /* ---- files ---- */
 
 static void close_run(struct pool_job *job)

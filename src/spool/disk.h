@@ -34,6 +34,12 @@ void spool_disk_free(struct spool_disk **disk);
 MUST_CHECK bool spool_disk_has_room(const struct spool_disk *disk, int fd, uint64_t octets,
 				    char reason[SPOOL_REASON_SIZE]);
 
+/*
+ * On a worker: a file without a name for a copy of `octets`, which must find room beside the reserve. -1: reason
+ * tells. The descriptor is the caller's.
+ */
+MUST_CHECK int spool_disk_open(const struct spool_disk *disk, uint64_t octets, char reason[SPOOL_REASON_SIZE]);
+
 struct spool_file {
 	struct pool_job closing;
 	struct spool_disk *disk;
