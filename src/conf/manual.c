@@ -156,13 +156,13 @@ static void print_backends(const struct option *o, FILE *out)
 			is_for_all = false;
 			continue;
 		}
-		snprintf(line + used, sizeof(line) - 1 - used, "%s\"%s\"", is_first ? "" : " and ",
+		snprintf(line + used, sizeof(line) - used, "%s\"%s\"", is_first ? "" : " and ",
 			 option_backend_type_name(type));
 		is_first = false;
 	}
 	if (is_for_all)
 		return;
-	strcat(line, ".");
+	snprintf(line + strlen(line), sizeof(line) - strlen(line), ".");
 	print_text(line, out);
 }
 

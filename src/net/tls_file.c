@@ -96,10 +96,14 @@ static uint64_t mix(uint64_t state, const void *bytes, size_t len)
 	return state;
 }
 
+static uint64_t mix_time(uint64_t state, const struct timespec *t)
+{
+	return mix(mix(state, &t->tv_sec, sizeof(t->tv_sec)), &t->tv_nsec, sizeof(t->tv_nsec));
+}
+
 uint64_t tls_file_state(const char *path, uint64_t state)
 {
 	struct stat st;
-	uint64_t parts[7];
 
 	if (!path)
 		return mix(state, "", 1);
@@ -109,12 +113,8 @@ uint64_t tls_file_state(const char *path, uint64_t state)
 
 		return mix(state, &error, sizeof(error));
 	}
-	parts[0] = (uint64_t)st.st_dev;
-	parts[1] = (uint64_t)st.st_ino;
-	parts[2] = (uint64_t)st.st_size;
-	parts[3] = (uint64_t)st.st_mtim.tv_sec;
-	parts[4] = (uint64_t)st.st_mtim.tv_nsec;
-	parts[5] = (uint64_t)st.st_ctim.tv_sec;
-	parts[6] = (uint64_t)st.st_ctim.tv_nsec;
-	return mix(state, parts, sizeof(parts));
+	state = mix(state, &st.st_dev, sizeof(st.st_dev));
+	state = mix(state, &st.st_ino, sizeof(st.st_ino));
+	state = mix(state, &st.st_size, sizeof(st.st_size));
+	return mix_time(mix_time(state, &st.st_mtim), &st.st_ctim);
 }
