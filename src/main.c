@@ -211,6 +211,20 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
 	config_put(&config);
 }
 
+static void on_report(evutil_socket_t number, short what, void *arg)
+{
+	(void)number;
+	(void)what;
+	server_report(((struct run *)arg)->server);
+}
+
+static void on_trace(evutil_socket_t number, short what, void *arg)
+{
+	(void)number;
+	(void)what;
+	server_switch_trace(((struct run *)arg)->server);
+}
+
 static const struct {
 	int number;
 	event_callback_fn run;
@@ -218,6 +232,8 @@ static const struct {
 	{ SIGTERM, on_stop_signal },
 	{ SIGINT, on_stop_signal },
 	{ SIGHUP, on_hangup },
+	{ SIGUSR1, on_report },
+	{ SIGUSR2, on_trace },
 };
 
 enum { SIGNALS = sizeof(signals) / sizeof(*signals) };

@@ -27,6 +27,7 @@ static struct {
 	const char *event;
 	enum log_level level;         /* lines less urgent than this are dropped */
 	enum log_level line_level;
+	unsigned trace;               /* bits of enum log_trace */
 	enum log_format format;
 	bool is_making;               /* between log_begin() and log_end(), and wanted */
 	bool is_cut;
@@ -50,6 +51,11 @@ void log_open(int fd, enum log_level level)
 void log_set_level(enum log_level level)
 {
 	state.level = level;
+}
+
+void log_set_trace(unsigned bits)
+{
+	state.trace = bits;
 }
 
 void log_set_format(enum log_format format)
@@ -253,11 +259,8 @@ static void begin_text(enum log_level level, const char *id, const char *event)
 	put_str(event);
 }
 
-void log_begin(enum log_level level, const char *id, const char *event)
+static void begin_line(enum log_level level, const char *id, const char *event)
 {
-	BUG_ON(state.is_making);
-	if (!log_enabled(level))
-		return;
 	make_room();
 	state.is_making = true;
 	state.is_cut = false;
@@ -270,6 +273,21 @@ void log_begin(enum log_level level, const char *id, const char *event)
 		begin_json(level, id, event);
 	else
 		begin_text(level, id, event);
+}
+
+void log_begin(enum log_level level, const char *id, const char *event)
+{
+	BUG_ON(state.is_making);
+	if (log_enabled(level))
+		begin_line(level, id, event);
+}
+
+bool log_trace(enum log_trace what, const char *id, const char *event)
+{
+	BUG_ON(state.is_making);
+	if (state.trace & what || log_enabled(LOG_LEVEL_DEBUG))
+		begin_line(LOG_LEVEL_DEBUG, id, event);
+	return state.is_making;
 }
 
 static void put_text_pair(const char *key, struct span value, bool is_cut)

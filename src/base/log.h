@@ -43,12 +43,24 @@ enum { LOG_VALUE_MAX = 512, LOG_LINE_MAX = 4096, LOG_BUFFER_SIZE = 64 * 1024 };
 /* A warning of the process that says the same again within this time is only counted. */
 enum { LOG_REPEAT_MS = 60 * 1000 };
 
+/* What can be traced by itself, whatever the level: bits. */
+enum log_trace {
+	LOG_TRACE_NET = 1,
+	LOG_TRACE_SMTP = 2,
+	LOG_TRACE_TLS = 4,
+	LOG_TRACE_POLICY = 8,
+	LOG_TRACE_SPOOL = 16,
+	LOG_TRACE_BACKEND = 32,
+	LOG_TRACE_ALL = 63,
+};
+
 /*
  * Lines below `level` are dropped. Writes to file descriptor `fd`; when that is
  * the journal's (JOURNAL_STREAM), lines carry a systemd priority instead of a time.
  */
 void log_open(int fd, enum log_level level);
 void log_set_level(enum log_level level);
+void log_set_trace(unsigned bits);
 void log_set_format(enum log_format format);
 
 /*
@@ -60,6 +72,9 @@ bool log_open_syslog(const char *path, unsigned facility, const char *tag, struc
 void log_flush(void);
 const char *log_level_name(enum log_level level);
 bool log_enabled(enum log_level level);
+
+/* Begin a line of level debug if this is traced, or all of that level is wanted; otherwise (false) the calls up to log_end() do nothing. */
+bool log_trace(enum log_trace what, const char *id, const char *event);
 
 /* Begin a line; id may be NULL for the process itself ("-"). */
 void log_begin(enum log_level level, const char *id, const char *event);

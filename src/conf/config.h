@@ -138,9 +138,11 @@ struct config {
 	uint32_t listen_backlog;
 	enum log_level log_level;
 	enum log_format log_format;
+	uint32_t trace;           /* bits of enum log_trace */
 	bool syslog;
 	uint32_t syslog_facility; /* 0 to 23 */
 	const char *syslog_tag;
+	uint32_t drain_timeout_s; /* how long a stop waits for messages that are under way */
 	uint32_t slow_step_s;     /* what takes longer is logged */
 	struct session_config session; /* what listeners start from */
 

@@ -100,6 +100,21 @@ static void dump_bool(const struct option *o, bool value, FILE *out)
 		fputs(value ? "true" : "false", out);
 }
 
+static void dump_words(const struct option *o, uint32_t bits, FILE *out)
+{
+	const char *before = " ";
+
+	fputc('(', out);
+	for (const struct option_word *w = o->words; w->word; w++) {
+		if (!(bits & w->value))
+			continue;
+		fputs(before, out);
+		dump_string(w->word, out);
+		before = ", ";
+	}
+	fputs(" )", out);
+}
+
 static void dump_value(const struct config *config, const struct option *o, const void *field, FILE *out)
 {
 	switch (o->type) {
@@ -114,6 +129,9 @@ static void dump_value(const struct config *config, const struct option *o, cons
 		break;
 	case OPTION_WORD:
 		dump_string(option_word_of(o, *(const unsigned *)field), out);
+		break;
+	case OPTION_WORDS:
+		dump_words(o, *(const uint32_t *)field, out);
 		break;
 	case OPTION_BACKEND_NAME:
 		dump_string((*(const struct backend_config *const *)field)->name, out);
@@ -165,6 +183,7 @@ static bool is_absent(const struct option *o, const void *field, const struct co
 	case OPTION_U64:
 	case OPTION_BOOL:
 	case OPTION_RATE:
+	case OPTION_WORDS:
 	case OPTION_DOMAINS:
 	case OPTION_BACKEND_NAME:
 		return false;

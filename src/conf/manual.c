@@ -104,9 +104,9 @@ static const char *type_words(const struct option *o)
 }
 
 /* "One of "text" and "json"" */
-static void format_words(const struct option_word *words, char *text, size_t size)
+static void format_words(const struct option_word *words, const char *lead, char *text, size_t size)
 {
-	size_t used = (size_t)snprintf(text, size, "One of ");
+	size_t used = (size_t)snprintf(text, size, "%s ", lead);
 
 	for (const struct option_word *w = words; w->word && used < size; w++)
 		used += (size_t)snprintf(text + used, size - used, "%s\"%s\"",
@@ -118,8 +118,10 @@ static void format_type(const struct option *o, char *text, size_t size)
 {
 	char least[UNIT_TEXT_SIZE], most[UNIT_TEXT_SIZE];
 
-	if (o->words)
-		format_words(o->words, text, size);
+	if (o->type == OPTION_WORDS)
+		format_words(o->words, "A list of any of", text, size);
+	else if (o->words)
+		format_words(o->words, "One of", text, size);
 	else if (o->type == OPTION_U32 || o->type == OPTION_U64)
 		snprintf(text, size, "%s from %s to %s%s%s", type_words(o),
 			 unit_format(o->unit, o->min, least), unit_format(o->unit, o->max, most),

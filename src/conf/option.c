@@ -66,6 +66,12 @@ static const struct option_word log_formats[] = {
 	{ "text", LOG_FORMAT_TEXT }, { "json", LOG_FORMAT_JSON }, { NULL, 0 },
 };
 
+static const struct option_word traces[] = {
+	{ "net", LOG_TRACE_NET },       { "smtp", LOG_TRACE_SMTP },       { "tls", LOG_TRACE_TLS },
+	{ "policy", LOG_TRACE_POLICY }, { "spool", LOG_TRACE_SPOOL },     { "backend", LOG_TRACE_BACKEND },
+	{ NULL, 0 },
+};
+
 /* RFC 5424 6.2.1, with the names of syslog(3), which has none for 12 to 15. */
 static const struct option_word syslog_facilities[] = {
 	{ "kern", 0 },      { "user", 1 },    { "mail", 2 },    { "daemon", 3 },  { "auth", 4 },
@@ -219,6 +225,10 @@ const struct option option_table[] = {
 	{ GLOBAL(log_format), WORD(log_formats), .is_reloadable = true, .default_text = "text",
 	  .help = "How lines of the log look on standard error: words with key=value pairs, or a JSON object "
 		  "each." },
+	{ GLOBAL(trace), .type = OPTION_WORDS, .words = traces, .is_reloadable = true,
+	  .default_words = "nothing", .example = "( \"smtp\", \"tls\" )",
+	  .help = "What is logged step by step, as with log_level \"debug\", which traces everything. SIGUSR2 "
+		  "traces everything for a while and, when it comes again, goes back to this." },
 	{ GLOBAL(syslog), BOOL, .is_reloadable = true, .default_text = "false",
 	  .help = "Send each line of the log to the syslog daemon, too, through /dev/log." },
 	{ GLOBAL(syslog_facility), WORD(syslog_facilities), .is_reloadable = true, .default_text = "mail",
@@ -226,6 +236,11 @@ const struct option option_table[] = {
 	{ GLOBAL(syslog_tag), .type = OPTION_TAG, .is_reloadable = true, .default_text = "smtpfrontd",
 	  .help = "The name of the program that syslog gets: letters, digits and any of \"-._/\", 32 at "
 		  "most." },
+	{ GLOBAL_FIELD(drain_timeout, drain_timeout_s), SECONDS(1, 3600), .zero_means = "nobody is waited for", .is_reloadable = true,
+	  .default_text = "30s",
+	  .help = "How long a stop (SIGTERM) waits for messages that are being received. Sessions without one "
+		  "are told 421 at once, the others when theirs is done or this time is over. Deliveries that have "
+		  "begun are waited for in any case." },
 	{ GLOBAL_FIELD(slow_step, slow_step_s), SECONDS(1, 3600), .is_reloadable = true,
 	  .default_text = "5s",
 	  .help = "A step of a session, such as a delivery, that takes longer is logged as slow." },

@@ -58,6 +58,7 @@ enum option_type {
 	OPTION_U64,          /* uint64_t */
 	OPTION_BOOL,         /* bool: true or false, or one of two words */
 	OPTION_WORD,         /* an enum or a uint32_t: one of some words */
+	OPTION_WORDS,        /* uint32_t: the values of some words, which are bits; 0: none */
 	OPTION_NETWORKS,     /* struct network_list */
 	OPTION_HOST_PATTERNS, /* struct text_list: names of hosts, or of domains with a dot in front */
 	OPTION_ALIASES,      /* struct text_list: "info: anna@example.org" */

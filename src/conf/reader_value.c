@@ -301,6 +301,26 @@ static bool read_word(struct reader *r, const struct option *o, const config_set
 	return word != NULL;
 }
 
+static bool read_words(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+{
+	uint32_t bits = 0;
+	char wanted[160];
+
+	if (!reader_is_list(s)) {
+		snprintf(wanted, sizeof(wanted), "a list such as %s", o->example);
+		return reader_fail_type(r, o, s, wanted);
+	}
+	for (int i = 0; i < config_setting_length(s); i++) {
+		const struct option_word *word = word_of(r, o, config_setting_get_elem(s, (unsigned)i));
+
+		if (!word)
+			return false;
+		bits |= word->value;
+	}
+	*(uint32_t *)field = bits;
+	return true;
+}
+
 static bool read_bool(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
 {
 	const struct option_word *word = o->words ? word_of(r, o, s) : NULL;
@@ -362,6 +382,7 @@ bool reader_value(struct reader *r, const struct option *o, const config_setting
 		[OPTION_U64] = read_number,
 		[OPTION_BOOL] = read_bool,
 		[OPTION_WORD] = read_word,
+		[OPTION_WORDS] = read_words,
 		[OPTION_NETWORKS] = reader_networks,
 		[OPTION_HOST_PATTERNS] = reader_texts,
 		[OPTION_ALIASES] = reader_texts,

@@ -31,8 +31,8 @@ enum {
 	FDS_RESERVED = 64,
 	/* Where descriptors are short: which part of those for sessions is for their messages in files. */
 	SPOOL_FILES_SHARE = 8,
-	/* Commits that have not ended so long after a stop are left to their clients. */
-	STOP_DEADLINE_MS = 30 * 1000,
+	/* How long replies that were sent may be on their way when the process ends. */
+	STOP_LINGER_MS = 500,
 };
 
 static struct addr_prefix client_of(const struct server *s, const struct addr *peer)
@@ -157,6 +157,8 @@ static void take_connection(void *owner, int fd, const struct addr *peer)
 		server_admit(s, s->setup, socket->obeys, fd, peer, NULL);
 }
 
+static void finish_stop(struct server *s);
+
 void server_session_settled(struct server *s, const struct addr *client)
 {
 	struct addr_prefix prefix = client_of(s, client);
@@ -192,7 +194,7 @@ void server_session_gone(struct server *s, const struct addr *client, bool is_se
 	client_table_leave(s->clients, &prefix, loop_now_ms(s->loop));
 	s->session_count--;
 	if (s->is_stopping && s->session_count == 0)
-		loop_stop(s->loop);
+		finish_stop(s);
 }
 
 /* ---- building ---- */
@@ -223,7 +225,7 @@ static uint32_t from_one_to(uint64_t value, uint32_t most)
  * what the deliveries need. Then they share what there is; sessions get the most
  * of it, because few have a message that does not fit into memory.
  */
-void server_fit_descriptors(struct server *s, const struct config *config)
+static void fit_descriptors(struct server *s, const struct config *config)
 {
 	const uint32_t threads = s->start_config->disk_threads;
 	uint64_t reserved = FDS_RESERVED + config->listener_count + setup_relay_descriptors(config) +
@@ -272,9 +274,12 @@ bool server_adopt(struct server *s, struct config *config, bool may_be_short, st
 		return false;
 	}
 	server_sockets_commit(s, &fresh);
+	if (s->setup)
+		fit_descriptors(s, config);
 	setup_put(&s->setup);
 	s->setup = setup;
 	apply_limits(s, config);
+	server_apply_trace(s);
 	return true;
 }
 
@@ -307,7 +312,7 @@ struct server *server_new(struct loop *loop, struct config *config, struct err *
 	list_init(&s->gates);
 	list_init(&s->sessions);
 	list_init(&s->sockets);
-	server_fit_descriptors(s, config);
+	fit_descriptors(s, config);
 	if (!build_parts(s, config, err))
 		server_free(&s);
 	return s;
@@ -320,18 +325,43 @@ void server_start(struct server *s)
 
 /* ---- stopping ---- */
 
-static void stop_now(struct loop_timer *timer)
+static void shut_down_all(struct server *s, bool is_patient)
+{
+	struct list *link, *next;
+
+	for (link = s->sessions.next; link != &s->sessions; link = next) {
+		next = link->next;
+		session_shell_shut_down(LIST_OWNER(link, struct session_shell, link), is_patient);
+	}
+}
+
+/* Deliveries that have begun are waited for still: they have a deadline of their own. */
+static void end_drain(struct loop_timer *timer)
 {
 	struct server *s = LIST_OWNER(timer, struct server, stop_timer);
 
-	log_text(LOG_LEVEL_WARNING, "trouble", "%u sessions did not end in time", (unsigned)s->session_count);
-	loop_stop(s->loop);
+	log_begin(LOG_LEVEL_NOTICE, NULL, "drain_over");
+	log_u64("sessions", s->session_count);
+	log_end();
+	shut_down_all(s, false);
+}
+
+static void end_loop(struct loop_timer *timer)
+{
+	loop_stop(LIST_OWNER(timer, struct server, stop_timer)->loop);
+}
+
+/* All sessions are over. Their last replies may still be on the way: see conn_linger(). */
+static void finish_stop(struct server *s)
+{
+	if (loop_has_adopted(s->loop))
+		loop_timer_start(s->loop, &s->stop_timer, STOP_LINGER_MS, end_loop);
+	else
+		loop_stop(s->loop);
 }
 
 void server_stop(struct server *s)
 {
-	struct list *link, *next;
-
 	if (s->is_stopping) {
 		loop_stop(s->loop);
 		return;
@@ -339,14 +369,11 @@ void server_stop(struct server *s)
 	s->is_stopping = true;
 	server_sockets_close(&s->sockets);
 	proxy_gate_stop(s);
+	loop_timer_start(s->loop, &s->stop_timer, 1000ULL * s->setup->config->drain_timeout_s, end_drain);
 	if (s->session_count == 0)
-		loop_stop(s->loop);
+		finish_stop(s);
 	else
-		loop_timer_start(s->loop, &s->stop_timer, STOP_DEADLINE_MS, stop_now);
-	for (link = s->sessions.next; link != &s->sessions; link = next) {
-		next = link->next;
-		session_shell_shut_down(LIST_OWNER(link, struct session_shell, link));
-	}
+		shut_down_all(s, true);
 }
 
 void server_free(struct server **server)
@@ -371,6 +398,7 @@ void server_free(struct server **server)
 	client_table_free(&s->clients);
 	store_free(&s->rates);
 	loop_timer_stop(s->loop, &s->stop_timer);
+	loop_timer_stop(s->loop, &s->report);
 	config = (struct config *)s->start_config;
 	config_put(&config);
 	free(s);

@@ -38,6 +38,10 @@ struct server {
 	uint64_t discard_tick; /* of the loop's time, and how much was thrown away in it: see server_may_discard() */
 	uint64_t discarded_bytes;
 	bool is_stopping;
+	bool traces_all;         /* whatever the configuration says */
+	uint32_t report_round;   /* of server_report(): sessions that know it were told */
+	bool is_reporting;
+	struct loop_timer report;
 	struct loop_timer stop_timer;
 };
 
@@ -51,9 +55,6 @@ void server_start(struct server *server);
  */
 MUST_CHECK bool server_adopt(struct server *server, struct config *config, bool may_be_short, struct err *err);
 
-/* Set what may be open at the same time against the limit of descriptors. */
-void server_fit_descriptors(struct server *server, const struct config *config);
-
 /*
  * Let another configuration be obeyed from now on; sessions end with the one that they began with. What has changed is
  * logged, and what needs a restart. All or nothing. False: err tells why not, and nothing has changed.
@@ -63,7 +64,10 @@ MUST_CHECK bool server_reload(struct server *server, struct config *config, stru
 /* The log as the configuration wants it. False: err tells why there is no syslog. */
 MUST_CHECK bool server_open_log(const struct config *config, struct err *err);
 
-/* Stop accepting, end idle sessions, wait for commits that have begun, then stop the loop. Again: at once. */
+/*
+ * Stop accepting, end idle sessions, wait for messages that are under way (up to drain_timeout) and for deliveries that
+ * have begun, then stop the loop. Again: at once.
+ */
 void server_stop(struct server *server);
 void server_free(struct server **server);
 
@@ -76,6 +80,14 @@ struct proxy_facts;
 void server_unreserve(struct server *server);
 void server_admit(struct server *server, struct setup *setup, const struct setup_listener *listener, int fd,
 		  const struct addr *peer, const struct proxy_facts *proxy);
+/* Write all sessions to the log, a few in each turn; while it goes on, another call changes nothing. */
+void server_report(struct server *server);
+
+/* Trace what the configuration says, or everything after server_switch_trace(). */
+void server_apply_trace(struct server *server);
+
+/* Trace everything, or, if that is so already, only what the configuration says. */
+void server_switch_trace(struct server *server);
 
 /*
  * Called by sessions: one has said HELO (settled); one begins a handshake (unsettled; false: its client has too many of

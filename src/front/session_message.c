@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "front/session_tls.h"
+#include "front/session_trace.h"
 
 #include <stdio.h>
 
@@ -228,6 +229,7 @@ static bool start_delivery(struct session_shell *sh)
 	struct backend_message m = message_of(e);
 	bool is_running = false;
 
+	session_trace_delivery(sh);
 	e->delivery.op = (struct op){ .done = delivery_done, .owner = sh };
 	if (m.recipients && (e->is_streamed || write_trace(sh, &trace))) {
 		m.trace = buf_span(&trace);

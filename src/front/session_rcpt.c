@@ -4,6 +4,8 @@
  */
 #include "front/session_steps_private.h"
 
+#include "front/session_trace.h"
+
 static void check_done(struct op *op);
 
 /* NULL: accepted, or pending. */
@@ -183,6 +185,7 @@ static const struct smtp_reply *ask_policies(struct session_shell *sh, const str
 	facts.recipient_domain = idn_domain_span(&domain);
 	reply = policy_chain_ask(&sh->setup->policies, POLICY_RCPT, &facts, &verdict);
 	*detail = verdict.detail;
+	session_trace_policy(sh, reply);
 	if (!reply && verdict.is_rewritten)
 		sh->envelope->candidate = verdict.recipient;
 	return reply;

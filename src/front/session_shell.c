@@ -3,6 +3,7 @@
 #include "front/session_proxy.h"
 #include "front/session_steps.h"
 #include "front/session_tls.h"
+#include "front/session_trace.h"
 #include "policy/client_rule.h"
 
 #include <stdio.h>
@@ -291,6 +292,7 @@ static void give_verdict(struct session_shell *sh, const struct smtp_reply *repl
 {
 	enum smtp_event_type type = smtp_session_waiting(sh->smtp);
 
+	session_trace_verdict(sh, reply);
 	smtp_session_verdict(sh->smtp, reply);
 	if (type == SMTP_EVENT_DATA && smtp_session_in_body(sh->smtp)) {
 		conn_set_read_max(sh->conn, LOOP_SCRATCH_SIZE);
@@ -375,6 +377,16 @@ static void rest(struct session_shell *sh)
 	loop_timer_start(sh->server->loop, &sh->rest_timer, LOOP_TICK_MS, stop_resting);
 }
 
+/* It could not be told before, because a message was under way. */
+static void close_for_stop(struct session_shell *sh)
+{
+	const struct smtp_reply *reply = smtp_reply(SMTP_REPLY_SHUTDOWN);
+	const char *stage = smtp_session_stage(sh->smtp);
+
+	if (smtp_session_close(sh->smtp, reply))
+		session_shell_log_refusal(sh, reply, stage, SPAN_LITERAL(""), NULL);
+}
+
 /* Run the machine for one turn; returns the input used. One write at its end. */
 static size_t run_turn(struct session_shell *sh, struct span in, enum turn *turn)
 {
@@ -384,6 +396,9 @@ static size_t run_turn(struct session_shell *sh, struct span in, enum turn *turn
 
 	*turn = TURN_GOES_ON;
 	while (*turn == TURN_GOES_ON && events < EVENTS_PER_TURN) {
+		/* The process stops: messages that are under way come to their end, and no other begins. */
+		if (sh->server->is_stopping && !sh->envelope)
+			close_for_stop(sh);
 		used += smtp_session_next(sh->smtp, span_from(in, used), &event);
 		/* Content is bounded by what is read at once. */
 		events += event.type != SMTP_EVENT_BODY;
@@ -468,6 +483,7 @@ static void take_secured(void *owner)
 	free(sh->helo_name);
 	sh->helo_name = NULL;
 	sh->is_extended = false;
+	session_trace_secured(sh);
 	smtp_session_tls_started(sh->smtp);
 	run_turn(sh, SPAN_LITERAL(""), &turn);
 }
@@ -492,33 +508,9 @@ static const struct conn_ops shell_conn_ops = {
 	.secured = take_secured,
 };
 
-static void log_if_slow(const struct session_shell *sh)
-{
-	uint64_t took = now_ms(sh) - sh->deciding_since_ms;
-	uint64_t most = 1000ULL * sh->setup->config->slow_step_s;
-	enum smtp_event_type step = smtp_session_waiting(sh->smtp);
-
-	if (step == SMTP_EVENT_CONNECT || most == 0 || took < most)
-		return;
-	log_begin(LOG_LEVEL_WARNING, sh->id, "slow");
-	log_str("step", smtp_event_name(step));
-	log_u64("ms", took);
-	log_end();
-}
-
-/* It could not be told before, because a message was under way. */
-static void close_for_stop(struct session_shell *sh)
-{
-	const struct smtp_reply *reply = smtp_reply(SMTP_REPLY_SHUTDOWN);
-	const char *stage = smtp_session_stage(sh->smtp);
-
-	if (smtp_session_close(sh->smtp, reply))
-		session_shell_log_refusal(sh, reply, stage, SPAN_LITERAL(""), NULL);
-}
-
 void session_shell_decided(struct session_shell *sh, const struct smtp_reply *reply)
 {
-	log_if_slow(sh);
+	session_trace_slow(sh);
 	sh->is_deciding = sh->is_committing = false;
 	sh->active_ms = now_ms(sh);
 	if (sh->is_lost) {
@@ -526,8 +518,6 @@ void session_shell_decided(struct session_shell *sh, const struct smtp_reply *re
 		return;
 	}
 	give_verdict(sh, reply);
-	if (sh->server->is_stopping)
-		close_for_stop(sh);
 	go_on(sh);
 }
 
@@ -680,7 +670,7 @@ bool session_shell_start(struct server *server, struct setup *setup, const struc
 	conn_set_read_max(sh->conn, COMMAND_READ_MAX);
 	sh->begun_ms = sh->active_ms = now_ms(sh);
 	list_append(&server->sessions, &sh->link);
-	log_begin(LOG_LEVEL_DEBUG, sh->id, "connect");
+	log_trace(LOG_TRACE_NET, sh->id, "connect");
 	log_addr("client", &sh->client);
 	if (sh->is_proxied)
 		log_addr("proxy", peer);
@@ -695,9 +685,9 @@ bool session_shell_start(struct server *server, struct setup *setup, const struc
 	return true;
 }
 
-void session_shell_shut_down(struct session_shell *sh)
+void session_shell_shut_down(struct session_shell *sh, bool is_patient)
 {
-	if (!sh->is_committing && !sh->parting)
+	if (!sh->is_committing && !sh->parting && !(is_patient && sh->envelope))
 		close_with(sh, SMTP_REPLY_SHUTDOWN);
 }
 

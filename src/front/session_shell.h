@@ -39,6 +39,7 @@ struct session_shell {
 	uint32_t accepted;
 	uint32_t errors;           /* error replies */
 	int lost_error;
+	uint32_t report_round;     /* of server_report(), in which it was told last */
 	bool is_extended;          /* EHLO */
 	bool is_blocked;           /* output waits for the peer to read */
 	bool is_eof;               /* the peer sends no more */
@@ -75,8 +76,8 @@ void session_shell_resume(struct session_shell *sh);
 /* This rule for clients, or NULL, is the one that holds from here on. */
 void session_shell_take_rule(struct session_shell *sh, const struct client_config *rule);
 
-/* The process stops: 421 and close, unless a commit has begun. */
-void session_shell_shut_down(struct session_shell *sh);
+/* The process stops: 421 and close, unless a commit has begun, or, with patience, anything of a message. */
+void session_shell_shut_down(struct session_shell *sh, bool is_patient);
 
 /* The process ends: close at once. */
 void session_shell_abandon(struct session_shell *sh);

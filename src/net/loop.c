@@ -275,3 +275,8 @@ void loop_reap(struct loop *loop, struct loop_garbage *garbage, void (*free_fn)(
 	garbage->free = free_fn;
 	list_append(&loop->garbage, &garbage->link);
 }
+
+bool loop_has_adopted(const struct loop *loop)
+{
+	return !list_empty(&loop->adopted);
+}

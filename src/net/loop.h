@@ -74,4 +74,7 @@ void loop_reap(struct loop *loop, struct loop_garbage *garbage, void (*free)(str
  */
 void loop_adopt(struct loop *loop, struct loop_garbage *garbage, void (*free)(struct loop_garbage *));
 
+/* Is there any that has not ended yet? */
+bool loop_has_adopted(const struct loop *loop);
+
 #endif

@@ -357,7 +357,7 @@ def test_slow_clients_do_not_keep_others_out(daemon):
 
 
 def test_stop_with_sessions_open_tells_them_and_ends(daemon):
-    daemon.start()
+    daemon.start(drain_timeout=1)
     with Client(daemon.address) as idle, Client(daemon.address) as busy:
         idle.ehlo()
         busy.ehlo()

@@ -75,15 +75,17 @@ START_TEST(words_differ_and_the_default_is_one_of_them)
 	for (size_t i = 0; i < option_table_len; i++) {
 		const struct option *o = &option_table[i];
 
-		ck_assert_msg((o->type == OPTION_WORD) <= (o->words != NULL), "%s: no words", o->key);
-		ck_assert_msg(!o->words || o->type == OPTION_WORD || o->type == OPTION_BOOL, "%s", o->key);
+		ck_assert_msg((o->type == OPTION_WORD || o->type == OPTION_WORDS) <= (o->words != NULL), "%s: no words", o->key);
+		ck_assert_msg(!o->words || o->type == OPTION_WORD || o->type == OPTION_WORDS ||
+				      o->type == OPTION_BOOL,
+			      "%s", o->key);
 		if (!o->words && o->type == OPTION_BOOL && (o->default_text || o->scope != OPTION_CLIENT))
 			ck_assert_msg(is_boolean(o->default_text), "%s", o->key);
 		if (!o->words)
 			continue;
 		ck_assert_msg(!o->default_text || has_word(o, o->default_text), "%s", o->key);
 		for (const struct option_word *a = o->words; a->word; a++) {
-			ck_assert_msg(a->word[0] && (o->type == OPTION_WORD || a->value <= 1), "%s", o->key);
+			ck_assert_msg(a->word[0] && (o->type != OPTION_BOOL || a->value <= 1), "%s", o->key);
 			ck_assert_pstr_eq(option_word_of(o, a->value), a->word);
 			for (const struct option_word *b = a + 1; b->word; b++)
 				ck_assert_msg(strcmp(a->word, b->word) != 0 && a->value != b->value, "%s: %s",
