@@ -75,7 +75,7 @@ bool xtext_is_valid(struct span xtext)
 
 bool xtext_decode(struct span xtext, char *out, size_t *len)
 {
-	unsigned char octet;
+	unsigned char octet = 0; /* where it is valid each is set */
 	size_t n = 0;
 
 	if (!xtext_is_valid(xtext))

@@ -26,6 +26,8 @@ known=(
 	# Kept in an array that hangs on what the caller handed in, and freed with it.
 	"src/front/setup.c -Wanalyzer-malloc-leak"
 	"src/net/tls_certificate.c -Wanalyzer-malloc-leak"
+	# What is returned is the source's; cppcheck takes it for the count that the source filled in.
+	"src/auth/auth.c returnDanglingLifetime"
 	# Each is off its list when it is freed; as with the pool. Found in one run and not in the next.
 	"src/policy/client_table.c clang-analyzer-unix.Malloc"
 	"src/front/server.c clang-analyzer-unix.Malloc"
