@@ -417,6 +417,16 @@ static size_t run_turn(struct session_shell *sh, struct span in, enum turn *turn
 	return used;
 }
 
+/* Between two chunks of BDAT a client may take its time; each is judged by itself. */
+static void note_content_begins(struct session_shell *sh)
+{
+	bool is_in_body = smtp_session_in_body(sh->smtp);
+
+	if (is_in_body && !sh->is_in_body)
+		start_rate(sh);
+	sh->is_in_body = is_in_body;
+}
+
 static size_t take_input(void *owner, struct span in, bool is_eof)
 {
 	struct session_shell *sh = owner;
@@ -440,9 +450,12 @@ static size_t take_input(void *owner, struct span in, bool is_eof)
 	if (sh->is_blocked || sh->is_deciding || sh->is_resting)
 		return 0;
 	used = run_turn(sh, in, &turn);
+	if (turn == TURN_ENDED)
+		return used;
 	/* A command line that comes in drops is inactivity until it is whole. */
-	if (turn != TURN_ENDED && !smtp_session_in_line(sh->smtp))
+	if (!smtp_session_in_line(sh->smtp))
 		sh->active_ms = now_ms(sh);
+	note_content_begins(sh);
 	return used;
 }
 

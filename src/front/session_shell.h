@@ -55,6 +55,7 @@ struct session_shell {
 	bool is_tls;               /* here, or between client and proxy */
 	bool is_proxied;           /* peer of the connection is a proxy, which told who the client is */
 	char proxied_tls_version[16], proxied_tls_cipher[64]; /* of TLS that ends at the proxy; "": not told */
+	bool is_in_body;           /* content was being sent when the last input had been used */
 	char id[SESSION_ID_SIZE];
 };
 

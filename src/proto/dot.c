@@ -24,12 +24,21 @@ enum bare_line {
 };
 
 static const struct span lone_cr = { "\r", 1 };
+static const struct span lone_cr_and_end = { "\r\n", 2 };
+static const struct span line_end = { "\n", 1 };
 static const struct span lone_cr_and_dot = { "\r.", 2 };
 
 void dot_decoder_init(struct dot_decoder *d, enum line_ending line_ending)
 {
 	BUG_ON(line_ending == LINE_ENDING_UNKNOWN);
 	*d = (struct dot_decoder){ .state = AT_LINE, .line_ending = (uint8_t)line_ending };
+}
+
+void dot_decoder_init_chunks(struct dot_decoder *d, enum line_ending line_ending, bool is_binary)
+{
+	dot_decoder_init(d, line_ending == LINE_ENDING_ANY ? LINE_ENDING_LF : line_ending);
+	d->is_chunked = true;
+	d->is_binary = is_binary;
 }
 
 static void note_bare_line_bytes(struct dot_decoder *d, struct span bytes)
@@ -46,7 +55,7 @@ static void note_line_end(struct dot_decoder *d, bool is_bare)
 {
 	if (d->bare_line == BARE_LINE_DOT)
 		d->has_bare_dot = true;
-	d->bare_line = is_bare ? BARE_LINE_EMPTY : BARE_LINE_NONE;
+	d->bare_line = is_bare && !d->is_chunked ? BARE_LINE_EMPTY : BARE_LINE_NONE;
 	d->has_bare_lf |= is_bare;
 }
 
@@ -180,7 +189,7 @@ static size_t take_after_line_cr_dot(struct dot_decoder *d, struct span in, stru
 
 static size_t take_at_line(struct dot_decoder *d, struct span in, struct span *content)
 {
-	if (in.ptr[0] == '.')
+	if (in.ptr[0] == '.' && !d->is_chunked)
 		d->state = AFTER_DOT;
 	else if (in.ptr[0] == '\r' && d->line_ending == LINE_ENDING_ANY)
 		d->state = AFTER_LINE_CR;
@@ -216,6 +225,11 @@ enum dot_result dot_decoder_next(struct dot_decoder *d, struct span in, size_t *
 
 	*content = (struct span){ "", 0 };
 	*used = 0;
+	if (d->is_binary && in.len) {
+		d->octets += *used = in.len;
+		*content = in;
+		return DOT_CONTENT;
+	}
 	while (*used < in.len) {
 		size_t n = take_step(d, span_from(in, *used), content, &is_end);
 
@@ -226,8 +240,24 @@ enum dot_result dot_decoder_next(struct dot_decoder *d, struct span in, size_t *
 			d->octets -= d->state == AFTER_DOT ? 2 : 3;
 			return DOT_END;
 		}
-		if (content->len)
+		if (content->len) {
+			d->is_in_line = content->ptr[content->len - 1] != '\n';
 			return DOT_CONTENT;
+		}
 	}
 	return DOT_MORE;
+}
+
+struct span dot_decoder_finish(struct dot_decoder *d)
+{
+	bool has_cr = d->state == AFTER_CR;
+	bool has_line = d->is_in_line || has_cr;
+
+	BUG_ON(!d->is_chunked);
+	d->has_lone_cr |= has_cr;
+	d->state = AT_LINE;
+	d->is_in_line = false;
+	if (!has_line)
+		return (struct span){ "", 0 };
+	return has_cr ? lone_cr_and_end : line_end;
 }

@@ -46,6 +46,7 @@ void smtp_session_free(struct smtp_session **session)
 	if (!s)
 		return;
 	buf_fini(&s->out);
+	buf_fini(&s->held);
 	buf_wipe(&s->line);
 	buf_wipe(&s->secret);
 	free(s);
@@ -72,6 +73,7 @@ static void forget_line(struct smtp_session *s)
 void smtp_session_trim(struct smtp_session *s)
 {
 	buf_release_empty(&s->out);
+	buf_release_empty(&s->held);
 	if (s->line_state == LINE_DONE)
 		forget_line(s);
 	buf_release_empty(&s->line);
@@ -99,7 +101,7 @@ bool smtp_session_in_transaction(const struct smtp_session *s)
 
 bool smtp_session_in_body(const struct smtp_session *s)
 {
-	return s->state == SESSION_BODY && s->waiting == SMTP_EVENT_NEED_INPUT;
+	return (s->state == SESSION_BODY || s->state == SESSION_CHUNK) && s->waiting == SMTP_EVENT_NEED_INPUT;
 }
 
 bool smtp_session_is_discarding(const struct smtp_session *s)
@@ -115,12 +117,19 @@ static void reset_transaction(struct smtp_session *s)
 	s->transaction = (struct session_transaction){ 0 };
 }
 
-enum session_step session_leave_transaction(struct smtp_session *s, struct smtp_event *event)
+enum session_step session_drop_transaction(struct smtp_session *s, struct smtp_event *event)
 {
-	if (!s->transaction.is_open)
-		return STEP_ON;
 	reset_transaction(s);
 	event->type = SMTP_EVENT_RESET;
+	return STEP_TELL;
+}
+
+enum session_step session_leave_transaction(struct smtp_session *s, struct smtp_event *event)
+{
+	s->chunk.has_failed = false;
+	if (!s->transaction.is_open)
+		return STEP_ON;
+	session_drop_transaction(s, event);
 	return STEP_AGAIN;
 }
 
@@ -209,8 +218,12 @@ static bool is_error_too_many(struct smtp_session *s, const struct smtp_reply *r
 enum session_step session_answer(struct smtp_session *s, enum smtp_reply_name name, struct span line,
 				 struct smtp_event *event)
 {
-	const struct smtp_reply *reply = smtp_reply(name);
+	return session_answer_with(s, smtp_reply(name), line, event);
+}
 
+enum session_step session_answer_with(struct smtp_session *s, const struct smtp_reply *reply, struct span line,
+				      struct smtp_event *event)
+{
 	if (is_error_too_many(s, reply))
 		return session_answer_and_close(s, SMTP_REPLY_TOO_MANY_ERRORS, line, event);
 	session_write_reply(s, reply);
@@ -271,12 +284,16 @@ static void note_accepted(struct smtp_session *s, enum smtp_event_type type, con
 		break;
 	case SMTP_EVENT_MAIL:
 		s->transaction.is_open = true;
+		s->chunk = (struct session_chunk){ 0 };
 		break;
 	case SMTP_EVENT_RCPT:
 		s->transaction.recipients++;
 		break;
 	case SMTP_EVENT_DATA:
-		session_begin_body(s);
+		if (s->state == SESSION_CHUNK)
+			session_begin_chunks(s);
+		else
+			session_begin_body(s);
 		break;
 	case SMTP_EVENT_MESSAGE:
 		s->errors = 0;
@@ -326,6 +343,9 @@ void smtp_session_verdict(struct smtp_session *s, const struct smtp_reply *reply
 	note_decided(s, type, reply);
 	if (!reply || !smtp_reply_is_error(reply)) {
 		note_accepted(s, type, reply);
+		/* BDAT: its reply follows its octets. */
+		if (s->state == SESSION_CHUNK)
+			return;
 		if (reply)
 			session_write_reply(s, reply);
 		else
@@ -335,6 +355,10 @@ void smtp_session_verdict(struct smtp_session *s, const struct smtp_reply *reply
 	if (is_error_too_many(s, reply)) {
 		reply = smtp_reply(SMTP_REPLY_TOO_MANY_ERRORS);
 		s->replied_due = reply;
+	}
+	if (s->state == SESSION_CHUNK && reply->code != 421) {
+		session_hold_refusal(s, reply);
+		return;
 	}
 	session_write_reply(s, reply);
 	/* RFC 5321 4.2.1: 421 means that the channel closes; a refused connection has no further use. */
@@ -366,6 +390,7 @@ void smtp_session_tls_started(struct smtp_session *s)
 	s->has_helo = s->has_ehlo = s->is_extended = false;
 	s->is_authenticated = s->is_secret_due = false;
 	s->auth_mechanisms = NULL;
+	s->chunk = (struct session_chunk){ 0 };
 	s->stage = "command";
 	s->state = SESSION_COMMAND;
 }
@@ -552,6 +577,8 @@ static enum session_step take_input(struct smtp_session *s, struct span in, size
 	}
 	if (s->line_state == LINE_READY)
 		return take_ready_line(s, event);
+	if (s->state == SESSION_CHUNK && s->chunk.left == 0)
+		return session_end_chunk(s, event);
 	if (in.len == 0) {
 		event->type = SMTP_EVENT_NEED_INPUT;
 		return STEP_TELL;
@@ -563,6 +590,8 @@ static enum session_step take_input(struct smtp_session *s, struct span in, size
 	}
 	if (s->state == SESSION_BODY)
 		return session_take_body(s, in, used, event);
+	if (s->state == SESSION_CHUNK)
+		return session_take_chunk(s, in, used, event);
 	return take_command_input(s, in, used, event);
 }
 

@@ -15,7 +15,7 @@
  *  2. while a verdict is owed no byte is used;
  *  3. each command has one final reply, in order;
  *  4. it keeps no borrowed memory;
- *  5. only the session's own end of data ends DATA;
+ *  5. only the session's own end of data ends DATA, and a chunk of BDAT ends where its size says;
  *  6. behind STARTTLS no byte is used until smtp_session_tls_started(), and one that is
  *     offered before that ends the session;
  *  7. nothing in it grows without limit;
@@ -59,7 +59,7 @@ enum smtp_event_type {
 	SMTP_EVENT_AUTH_STEP, /* a challenge was answered */
 	SMTP_EVENT_STARTTLS, /* accepted: send the output, then shake hands and call smtp_session_tls_started() */
 	/* These only tell. */
-	SMTP_EVENT_BODY,    /* the next content of the message; lines end in LF */
+	SMTP_EVENT_BODY,    /* the next content of the message; lines end in LF unless it is BINARYMIME */
 	SMTP_EVENT_RESET,   /* the transaction is over and nothing of it may be kept */
 	SMTP_EVENT_REPLIED, /* the machine answered a command with an error by itself, which ends an exchange of AUTH */
 	SMTP_EVENT_QUIT,    /* send the output, then close */
@@ -91,12 +91,15 @@ struct smtp_event {
 			const char *mechanism; /* one of those offered */
 			struct span response;  /* decoded; ptr NULL: AUTH came without. A secret */
 		} auth; /* AUTH, AUTH_STEP */
+		struct {
+			bool is_chunked; /* BDAT (RFC 3030): the first chunk follows; no success is said before its end */
+		} data;
 		struct span body;
 		struct {
 			uint64_t octets; /* as RFC 1870 counts them */
 			bool has_lone_cr;   /* a CR that ended no line is in the content */
 			bool has_bare_lf;   /* CRLF session: a bare LF is in the content */
-			bool has_bare_dot;  /* CRLF session: a line with a single dot next to a bare LF */
+			bool has_bare_dot;  /* CRLF session, DATA: a line with a single dot next to a bare LF */
 		} message;
 		struct {
 			const struct smtp_reply *reply;
@@ -161,10 +164,10 @@ enum smtp_event_type smtp_session_waiting(const struct smtp_session *s);
 /* Has the begin of a command line come, but not its end? */
 bool smtp_session_in_line(const struct smtp_session *s);
 
-/* Name of what the session is doing: "connect", "command", "mail", "rcpt", "data", "closed"; for the log. */
+/* Name of what the session is doing: "connect", "command", "mail", "rcpt", "data", "bdat", "closed"; for the log. */
 const char *smtp_session_stage(const struct smtp_session *s);
 
-/* Is it between messages, with no transaction begun? Is it inside DATA, where much input is expected? */
+/* Is it between messages, with no transaction begun? Is it inside DATA or BDAT, where much input is expected? */
 bool smtp_session_in_transaction(const struct smtp_session *s);
 bool smtp_session_in_body(const struct smtp_session *s);
 

@@ -5,9 +5,6 @@
  */
 #include "proto/session_private.h"
 
-/* Content beyond the limit that is read and thrown away before the connection is given up, in octets. */
-#define DISCARD_MAX ((uint64_t)1 << 30)
-
 void session_begin_body(struct smtp_session *s)
 {
 	bool takes_any = s->options->bare_newline == SMTP_BARE_NEWLINE_LENIENT;
@@ -18,7 +15,7 @@ void session_begin_body(struct smtp_session *s)
 }
 
 /* By all there is so far, again and again: what comes first must not depend on how the input was cut. */
-static void judge(struct smtp_session *s)
+const struct smtp_reply *session_judge_content(struct smtp_session *s)
 {
 	const struct smtp_session_options *o = s->options;
 	struct session_transaction *t = &s->transaction;
@@ -31,31 +28,30 @@ static void judge(struct smtp_session *s)
 		t->refusal = smtp_reply(SMTP_REPLY_TOO_MANY_HOPS);
 	else if (t->dot.has_bare_lf && o->bare_newline == SMTP_BARE_NEWLINE_REJECT)
 		t->refusal = smtp_reply(SMTP_REPLY_BARE_LF_IN_MESSAGE);
+	return t->refusal;
 }
 
-static enum session_step tell_body(struct smtp_session *s, struct span content, struct smtp_event *event)
+enum session_step session_tell_body(struct smtp_session *s, struct span content, struct smtp_event *event)
 {
 	struct session_transaction *t = &s->transaction;
 
 	header_scan_feed(&t->header, content);
-	judge(s);
-	if (!t->refusal) {
+	if (!session_judge_content(s)) {
 		event->type = SMTP_EVENT_BODY;
 		event->u.body = content;
 		return STEP_TELL;
 	}
-	if (t->dot.octets > s->options->max_message_size + DISCARD_MAX)
+	if (t->dot.octets > s->options->max_message_size + SESSION_DISCARD_MAX)
 		return session_answer_and_close(s, SMTP_REPLY_TOO_MUCH_DISCARDED, SPAN_LITERAL(""), event);
 	return STEP_ON;
 }
 
-/* Refuse at the end of data, which is told behind the RESET. */
-static enum session_step refuse_message(struct smtp_session *s, const struct smtp_reply *refusal,
-					struct smtp_event *event)
+/* The refusal is told behind the RESET. */
+enum session_step session_refuse_message(struct smtp_session *s, const struct smtp_reply *refusal,
+					 struct smtp_event *event)
 {
 	s->state = SESSION_COMMAND;
-	s->messages++;
-	s->transaction = (struct session_transaction){ 0 };
+	session_drop_transaction(s, event);
 	if (s->errors >= s->options->max_errors) {
 		refusal = smtp_reply(SMTP_REPLY_TOO_MANY_ERRORS);
 		session_write_reply(s, refusal);
@@ -65,22 +61,28 @@ static enum session_step refuse_message(struct smtp_session *s, const struct smt
 		session_write_reply(s, refusal);
 	}
 	s->replied_due = refusal;
-	event->type = SMTP_EVENT_RESET;
 	return STEP_TELL;
 }
 
-static enum session_step end_body(struct smtp_session *s, struct smtp_event *event)
+enum session_step session_ask_message(struct smtp_session *s, struct smtp_event *event)
 {
-	struct session_transaction *t = &s->transaction;
+	const struct session_transaction *t = &s->transaction;
 
-	judge(s);
-	if (t->refusal)
-		return refuse_message(s, t->refusal, event);
 	event->u.message.octets = t->dot.octets;
 	event->u.message.has_lone_cr = t->dot.has_lone_cr;
 	event->u.message.has_bare_lf = t->dot.has_bare_lf;
 	event->u.message.has_bare_dot = t->dot.has_bare_dot;
 	return session_ask(s, SMTP_EVENT_MESSAGE, event);
+}
+
+static enum session_step end_body(struct smtp_session *s, struct smtp_event *event)
+{
+	const struct smtp_reply *refusal = session_judge_content(s);
+
+	if (!refusal)
+		return session_ask_message(s, event);
+	s->messages++;
+	return session_refuse_message(s, refusal, event);
 }
 
 enum session_step session_take_body(struct smtp_session *s, struct span in, size_t *used, struct smtp_event *event)
@@ -90,7 +92,7 @@ enum session_step session_take_body(struct smtp_session *s, struct span in, size
 	s->stage = "data";
 	switch (dot_decoder_next(&s->transaction.dot, in, used, &content)) {
 	case DOT_CONTENT:
-		return tell_body(s, content, event);
+		return session_tell_body(s, content, event);
 	case DOT_END:
 		return end_body(s, event);
 	case DOT_MORE:

@@ -34,7 +34,7 @@ static bool write_ehlo_lines(struct smtp_session *s)
 	return put_keyword(out, true, o->hostname) && put_keyword(out, true, "PIPELINING") &&
 	       buf_add_str(out, "250-SIZE ") && buf_add_u64(out, o->max_message_size) && buf_add_str(out, "\r\n") &&
 	       put_keyword(out, true, "8BITMIME") && put_keyword(out, o->offers_binarymime, "BINARYMIME") &&
-	       put_keyword(out, true, "SMTPUTF8") &&
+	       put_keyword(out, true, "SMTPUTF8") && put_keyword(out, true, "CHUNKING") &&
 	       put_keyword(out, o->offers_dsn, "DSN") && put_keyword(out, o->offers_prdr, "PRDR") &&
 	       put_limits(out, o) && put_auth(out, s) && put_keyword(out, session_offers_starttls(s), "STARTTLS") &&
 	       put_keyword(out, session_offers_requiretls(s), "REQUIRETLS") &&

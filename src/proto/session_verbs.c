@@ -100,6 +100,8 @@ static enum session_step verb_mail(struct smtp_session *s, const struct command 
 
 	if (!s->has_helo && !is_lenient)
 		return answer(s, SMTP_REPLY_HELO_FIRST, c, event);
+	if (s->transaction.is_chunked)
+		return answer(s, SMTP_REPLY_CHUNKS_BEGUN, c, event);
 	if (s->transaction.is_open && is_lenient)
 		return session_leave_transaction(s, event);
 	if (s->transaction.is_open)
@@ -135,6 +137,8 @@ static enum session_step verb_rcpt(struct smtp_session *s, const struct command 
 
 	if (!s->transaction.is_open)
 		return answer(s, SMTP_REPLY_MAIL_FIRST, c, event);
+	if (s->transaction.is_chunked)
+		return answer(s, SMTP_REPLY_CHUNKS_BEGUN, c, event);
 	if (s->transaction.recipients_deferred >= DEFERRED_MAX)
 		return session_answer_and_close(s, SMTP_REPLY_TOO_MANY_REFUSED_RECIPIENTS, c->line, event);
 	if (!span_istarts(c->argument, to))
@@ -159,7 +163,19 @@ static enum session_step verb_data(struct smtp_session *s, const struct command 
 		return answer(s, SMTP_REPLY_MAIL_FIRST, c, event);
 	if (s->transaction.recipients == 0)
 		return answer(s, SMTP_REPLY_RCPT_FIRST, c, event);
+	/* RFC 3030 2 and 3 */
+	if (s->transaction.is_chunked)
+		return answer(s, SMTP_REPLY_CHUNKS_BEGUN, c, event);
+	if (s->transaction.is_binary)
+		return answer(s, SMTP_REPLY_BINARY_NEEDS_CHUNKS, c, event);
+	event->u.data.is_chunked = false;
 	return session_ask(s, SMTP_EVENT_DATA, event);
+}
+
+/* Wherever it may not come, its octets come all the same: it is judged behind them. */
+static enum session_step verb_bdat(struct smtp_session *s, const struct command *c, struct smtp_event *event)
+{
+	return session_handle_bdat(s, c->line, c->argument, event);
 }
 
 static enum session_step verb_rset(struct smtp_session *s, const struct command *c, struct smtp_event *event)
@@ -245,6 +261,7 @@ static const struct verb {
 	{ SPAN_LITERAL("MAIL"), "mail", BEHIND_TLS, verb_mail },
 	{ SPAN_LITERAL("RCPT"), "rcpt", BEHIND_TLS, verb_rcpt },
 	{ SPAN_LITERAL("DATA"), "data", BEHIND_TLS, verb_data },
+	{ SPAN_LITERAL("BDAT"), "bdat", ANY_TIME, verb_bdat },
 	{ SPAN_LITERAL("EHLO"), "helo", ANY_TIME, verb_ehlo },
 	{ SPAN_LITERAL("HELO"), "helo", ANY_TIME, verb_helo },
 	{ SPAN_LITERAL("QUIT"), "quit", ANY_TIME, verb_quit },

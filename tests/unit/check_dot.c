@@ -199,6 +199,60 @@ START_TEST(the_reference_is_right)
 }
 END_TEST
 
+/* ---- chunks ---- */
+
+static void decode_chunks(struct decoded *out, struct span text, size_t cut, enum line_ending ending, bool is_binary)
+{
+	struct span rest;
+
+	memset(out, 0, sizeof(*out));
+	dot_decoder_init_chunks(&out->d, ending, is_binary);
+	if (!decode_block(out, span_head(text, cut)) || !decode_block(out, span_from(text, cut)))
+		ck_abort_msg("a promise was broken");
+	rest = dot_decoder_finish(&out->d);
+	memcpy(out->content + out->len, rest.ptr, rest.len);
+	out->len += rest.len;
+	out->has_ended = true;
+	ck_assert_uint_eq(dot_decoder_finish(&out->d).len, 0);
+}
+
+static void check_chunks(struct span text, enum line_ending ending, bool is_binary)
+{
+	struct model_data m;
+	struct decoded out;
+
+	model_chunks_decode(&m, text, ending, is_binary, true);
+	for (size_t cut = 0; cut <= text.len; cut++) {
+		decode_chunks(&out, text, cut, ending, is_binary);
+		if (!is_as_told(&out, &m))
+			ck_abort_msg("line ending %d, cut at %zu of %zu: %.*s", (int)ending, cut, text.len,
+				     (int)text.len, text.ptr);
+	}
+	model_data_fini(&m);
+}
+
+static void check_all_chunks(enum line_ending ending, bool is_binary)
+{
+	char text[TEXT_MAX];
+	unsigned long texts = 1;
+
+	for (size_t len = 0; len < LONGEST; len++, texts *= 4)
+		for (unsigned long nth = 0; nth < texts; nth++)
+			check_chunks(span_head(make_text(text, nth, len, ending), len), ending, is_binary);
+}
+
+START_TEST(every_text_in_chunks_is_decoded_as_the_reference_does)
+{
+	check_all_chunks(endings[_i], false);
+}
+END_TEST
+
+START_TEST(binary_chunks_are_left_as_they_are)
+{
+	check_all_chunks(endings[_i], true);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("dot");
@@ -211,5 +265,7 @@ int main(void)
 	ADD_ROWS(tcase, every_text_is_decoded_as_the_reference_does, endings);
 	ADD_ROWS(tcase, every_text_is_decoded_byte_by_byte, endings);
 	ADD_ROWS(tcase, little_is_held_back, endings);
+	ADD_ROWS(tcase, every_text_in_chunks_is_decoded_as_the_reference_does, endings);
+	ADD_ROWS(tcase, binary_chunks_are_left_as_they_are, endings);
 	return unit_main(suite);
 }

@@ -234,7 +234,11 @@ END_TEST
 /* Much more than any of these should take, much less than what is sent. */
 enum { MEMORY_MAX = 96 * 1024 };
 
-#define TO_DATA "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nDATA\r\n"
+#define TO_RCPT "EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\n"
+#define TO_DATA TO_RCPT "DATA\r\n"
+#define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X256 X64 X64 X64 X64
+#define KIB X256 X256 X256 X256
 
 static const struct flood {
 	const char *name;
@@ -257,6 +261,11 @@ static const struct flood {
 	{ "dots", TO_DATA "\r\n", "..\r\n", 500000 },
 	{ "one line of body", TO_DATA "\r\n", "xxxxxxxxxxxxxxxx", 130000 },
 	{ "CR", TO_DATA "\r\n", "\r", 500000 },
+	{ "tiny chunks", TO_RCPT, "BDAT 1\r\nx", 100000 },
+	{ "chunks", TO_RCPT, "BDAT 1024\r\n" KIB, 500 },
+	{ "chunks in messages", "EHLO a\r\n", "MAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nBDAT 1\r\nxBDAT 0 LAST\r\n", 5000 },
+	{ "chunks without a message", "EHLO a\r\n", "BDAT 1024\r\n" KIB "RSET\r\n", 900 },
+	{ "one chunk", TO_RCPT "BDAT 2000000\r\n", "xxxxxxxxxxxxxxxx", 130000 },
 };
 
 static struct span make_flood(struct buf *input, const struct flood *f)

@@ -72,6 +72,28 @@ void model_data_decode(struct model_data *m, struct span in, enum line_ending li
 	}
 }
 
+void model_chunks_decode(struct model_data *m, struct span in, enum line_ending line_ending, bool is_binary,
+			 bool is_whole)
+{
+	memset(m, 0, sizeof(*m));
+	m->content = malloc(in.len + 1);
+	play_need(m->content != NULL);
+	m->octets = m->used = in.len;
+	m->has_ended = is_whole;
+	for (size_t i = 0; i < in.len; i++) {
+		bool is_line_end = !is_binary && at(in, i, "\r\n");
+
+		i += is_line_end;
+		if (!is_binary && !is_line_end) {
+			m->has_lone_cr |= in.ptr[i] == '\r';
+			m->has_bare_lf |= in.ptr[i] == '\n' && line_ending == LINE_ENDING_CRLF;
+		}
+		m->content[m->len++] = in.ptr[i];
+	}
+	if (is_whole && !is_binary && m->len > 0 && m->content[m->len - 1] != '\n')
+		m->content[m->len++] = '\n';
+}
+
 void model_data_fini(struct model_data *m)
 {
 	free(m->content);
@@ -90,6 +112,10 @@ struct judge {
 	enum line_ending line_ending;
 	bool is_tls;
 	bool in_auth; /* the next line answers a challenge */
+	bool is_chunking;     /* a first chunk was accepted */
+	bool is_binary;       /* the last MAIL said so */
+	struct buf chunks;    /* octets of the message's chunks */
+	struct buf told;      /* content that was told of them */
 	bool may_fall_silent; /* closed without a word, or out of memory */
 };
 
@@ -424,12 +450,9 @@ static const struct play_entry *event_behind(const struct judge *j, size_t entry
 	return NULL;
 }
 
-static bool judge_content(struct judge *j, const struct model_data *m, size_t entry)
+static bool judge_content(struct judge *j, const struct model_data *m, struct span content,
+			  const struct play_entry *message)
 {
-	const struct play_entry *body = event_behind(j, entry, SMTP_EVENT_BODY);
-	const struct play_entry *message = event_behind(j, entry, SMTP_EVENT_MESSAGE);
-	struct span content = body ? body->bytes : span_of("", 0);
-
 	if (content.len > m->len || !span_eq(content, span_of(m->content, content.len)))
 		return offence(j, "the content differs");
 	if (!message)
@@ -452,13 +475,16 @@ static bool judge_content(struct judge *j, const struct model_data *m, size_t en
 /* 1: the next command may follow; 0: all is judged; -1: an offence. */
 static int judge_data(struct judge *j)
 {
+	const struct play_entry *body;
 	struct model_data m;
 	struct final_reply r;
 	size_t from = j->entry;
 	bool is_fine, has_ended;
 
 	model_data_decode(&m, span_from(j->play->input, j->used), j->line_ending);
-	is_fine = judge_content(j, &m, j->entry);
+	body = event_behind(j, j->entry, SMTP_EVENT_BODY);
+	is_fine = judge_content(j, &m, body ? body->bytes : span_of("", 0),
+				event_behind(j, j->entry, SMTP_EVENT_MESSAGE));
 	has_ended = m.has_ended;
 	j->used += m.used;
 	model_data_fini(&m);
@@ -478,6 +504,134 @@ static int judge_data(struct judge *j)
 	default:
 		return -1;
 	}
+}
+
+/* ---- chunks ---- */
+
+static bool is_verb_end(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+bool model_bdat_read(struct model_bdat *b, const struct smtp_session_options *o, struct span line)
+{
+	size_t i = 4;
+
+	memset(b, 0, sizeof(*b));
+	line.len--;
+	if (line.len > 0 && line.ptr[line.len - 1] == '\r')
+		line.len--;
+	if (line.len > o->max_command_line || !span_istarts(line, SPAN_LITERAL("BDAT")) ||
+	    (line.len > 4 && !is_verb_end(line.ptr[4])))
+		return false;
+	for (size_t k = 0; k < line.len; k++)
+		if (((unsigned char)line.ptr[k] < ' ' && line.ptr[k] != '\t') || line.ptr[k] == 0x7f)
+			return false;
+	line = span_trim(span_from(line, i));
+	for (i = 0; i < line.len && ascii_is_digit(line.ptr[i]); i++)
+		b->size = b->size > UINT64_MAX / 10 - 1 ? UINT64_MAX : b->size * 10 + (uint64_t)(line.ptr[i] - '0');
+	b->is_well_formed = i > 0 && (i == line.len || is_verb_end(line.ptr[i]));
+	line = span_trim(span_from(line, i));
+	b->is_last = line.len > 0;
+	b->is_well_formed = b->is_well_formed && (line.len == 0 || span_ieq(line, SPAN_LITERAL("LAST")));
+	return true;
+}
+
+static void end_chunks(struct judge *j)
+{
+	j->is_chunking = false;
+	buf_clear(&j->chunks);
+	buf_clear(&j->told);
+}
+
+/* What was told between two entries; the MESSAGE among it, or NULL. */
+static const struct play_entry *hear_chunk(struct judge *j, size_t from, size_t to)
+{
+	const struct play_entry *message = NULL;
+
+	for (size_t i = from; i < to; i++) {
+		const struct play_entry *e = &j->t->entries[i];
+
+		if (e->kind != PLAY_EVENT)
+			continue;
+		if (e->type == SMTP_EVENT_BODY)
+			play_need(buf_add_span(&j->told, e->bytes));
+		if (e->type == SMTP_EVENT_MESSAGE)
+			message = e;
+		if (e->type == SMTP_EVENT_DATA)
+			j->is_chunking = !is_refusal(&e->verdict);
+	}
+	return message;
+}
+
+static bool judge_chunk_content(struct judge *j, const struct play_entry *message)
+{
+	struct model_data m;
+	bool is_fine;
+
+	model_chunks_decode(&m, buf_span(&j->chunks), j->line_ending, j->is_binary, message != NULL);
+	is_fine = judge_content(j, &m, buf_span(&j->told), message);
+	model_data_fini(&m);
+	return is_fine;
+}
+
+/* Nobody is asked twice, and for what is no success nobody need be asked. */
+static bool judge_chunk_reply(struct judge *j, const struct model_bdat *b, const struct final_reply *r,
+			      const struct play_entry *message)
+{
+	if (r->code == 250 && !j->is_chunking)
+		return offence(j, "a chunk was taken outside of a message");
+	if (message && !b->is_last)
+		return offence(j, "a message without its last chunk");
+	if (r->code == 250 && b->is_last && !message)
+		return offence(j, "a last chunk was answered without asking");
+	return r->code == 250 || r->code >= 400 || offence(j, "%u is no answer to BDAT", r->code);
+}
+
+/* 1: the next command may follow; 0: all is judged; -1: an offence. */
+static int judge_whole_chunk(struct judge *j, struct span line, const struct model_bdat *b)
+{
+	size_t from = j->entry;
+	const struct play_entry *message;
+	struct final_reply r;
+	int found = next_reply(j, &r);
+
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return judge_no_answer(j, "a chunk") ? 0 : -1;
+	message = hear_chunk(j, from, r.first);
+	if (!judge_code(j, line, &r) || !judge_chunk_reply(j, b, &r, message))
+		return -1;
+	if (!judge_chunk_content(j, message))
+		return -1;
+	if (r.code != 250 || b->is_last)
+		end_chunks(j);
+	if (r.code == 421)
+		return judge_end(j) ? 0 : -1;
+	return 1;
+}
+
+static int judge_bdat(struct judge *j, struct span line, const struct model_bdat *b)
+{
+	uint64_t there = j->play->input.len - j->used - line.len;
+
+	j->used += line.len;
+	if (!b->is_well_formed) {
+		struct final_reply r;
+
+		if (next_reply(j, &r) > 0 && r.code != 501 && r.code != 421)
+			offence(j, "%u to a malformed BDAT", r.code);
+		return !j->words[0] && judge_end(j) ? 0 : -1;
+	}
+	play_need(buf_add_span(&j->chunks, span_head(span_from(j->play->input, j->used), b->size > there ? there : b->size)));
+	if (b->size <= there) {
+		j->used += b->size;
+		return judge_whole_chunk(j, line, b);
+	}
+	j->used += there;
+	hear_chunk(j, j->entry, j->t->count);
+	return judge_chunk_content(j, NULL) && judge_silence(j) ? 0 : -1;
 }
 
 /* ---- law 6 ---- */
@@ -521,6 +675,18 @@ static int judge_starttls(struct judge *j)
 	return 0;
 }
 
+/* What the command means for chunks that follow. */
+static void note_command(struct judge *j, struct span line, size_t from, const struct final_reply *r)
+{
+	if (r->code >= 400)
+		return;
+	if (is_verb(line, "RSET") || event_of(line) == SMTP_EVENT_HELO)
+		end_chunks(j);
+	for (size_t i = from; i < r->first && event_of(line) == SMTP_EVENT_MAIL; i++)
+		if (j->t->entries[i].kind == PLAY_EVENT && j->t->entries[i].type == SMTP_EVENT_MAIL)
+			j->is_binary = strstr(j->t->entries[i].text, " body=binarymime") != NULL;
+}
+
 /* 1: the next command may follow; 0: all is judged; -1: an offence. */
 static int judge_command(struct judge *j)
 {
@@ -528,12 +694,15 @@ static int judge_command(struct judge *j)
 	size_t n = span_find(rest, '\n');
 	struct span line = span_head(rest, n + 1);
 	struct final_reply r;
+	struct model_bdat bdat;
 	size_t from = j->entry;
 	int found;
 
 	if (n == rest.len)
 		return judge_silence(j) ? 0 : -1;
 	fix_line_ending(j, line);
+	if (!j->in_auth && !holds_bare_lf(j, line) && model_bdat_read(&bdat, j->play->options, line))
+		return judge_bdat(j, line, &bdat);
 	found = next_reply(j, &r);
 	if (found < 0)
 		return -1;
@@ -542,6 +711,7 @@ static int judge_command(struct judge *j)
 	if (!judge_asked(j, from, &r, j->in_auth ? SMTP_EVENT_AUTH_STEP : event_of(line)) || !judge_code(j, line, &r))
 		return -1;
 	j->in_auth = r.code == 334;
+	note_command(j, line, from, &r);
 	j->used += line.len;
 	if (holds_bare_lf(j, line)) {
 		if (r.code != 500 && r.code != 421) {
@@ -587,6 +757,7 @@ static bool may_fall_silent(const struct play *p, const struct transcript *t)
 const char *model_judge(const struct play *p, const struct transcript *t, char *words, size_t size)
 {
 	struct judge j = { .play = p, .t = t, .words = words, .size = size };
+	bool is_fine;
 
 	j.may_fall_silent = may_fall_silent(p, t);
 	j.is_tls = p->starts_in_tls;
@@ -597,5 +768,9 @@ const char *model_judge(const struct play *p, const struct transcript *t, char *
 		offence(&j, "%s", t->problem);
 		return words;
 	}
-	return judge_events(&j) && judge_replies(&j) ? NULL : words;
+	words[0] = '\0';
+	is_fine = judge_events(&j) && judge_replies(&j);
+	buf_fini(&j.chunks);
+	buf_fini(&j.told);
+	return is_fine ? NULL : words;
 }

@@ -26,13 +26,27 @@ struct model_data {
 void model_data_decode(struct model_data *m, struct span in, enum line_ending line_ending);
 void model_data_fini(struct model_data *m);
 
+/* The same for the octets of all chunks of BDAT; is_whole: these are all, so that a last line is ended. */
+void model_chunks_decode(struct model_data *m, struct span in, enum line_ending line_ending, bool is_binary,
+			 bool is_whole);
+
+/* What stands in a BDAT command. */
+struct model_bdat {
+	bool is_well_formed;
+	uint64_t size; /* UINT64_MAX: that or more */
+	bool is_last;
+};
+
+/* `line` is a command line with its line end. False: it is no BDAT command that could be one. */
+bool model_bdat_read(struct model_bdat *b, const struct smtp_session_options *o, struct span line);
+
 /* ---- the order of events (laws 6 and 8) ---- */
 
 enum model_state {
 	MODEL_START,
 	MODEL_IDLE,        /* no transaction */
 	MODEL_TRANSACTION, /* MAIL was accepted */
-	MODEL_BODY,        /* DATA was accepted */
+	MODEL_BODY,        /* DATA was accepted, or the first BDAT */
 	MODEL_AUTH,        /* AUTH was answered with a challenge */
 	MODEL_TLS,         /* STARTTLS was accepted, and TLS is yet to start */
 	MODEL_CLOSING,     /* only CLOSE may come */
@@ -61,7 +75,8 @@ void model_take_tls(struct model *m);
 /*
  * Hold a conversation against the laws: events come in a legal order and each way out of a transaction
  * passes one reset (8); each command has one final reply, in order, counted by lines that are found here
- * anew (3); DATA ends at the session's own end of data and nowhere else, with the right content (5). NULL:
+ * anew (3); DATA ends at the session's own end of data and nowhere else, with the right content, and a
+ * chunk of BDAT where its size says (5). NULL:
  * all is well; otherwise the offence, in words.
  */
 const char *model_judge(const struct play *p, const struct transcript *t, char *words, size_t size);

@@ -120,6 +120,9 @@ static void add_fields(struct buf *text, struct arena *a, const struct smtp_even
 		add_address(text, a, &event->address);
 		add_rcpt(text, a, event);
 		break;
+	case SMTP_EVENT_DATA:
+		add_word(text, event->u.data.is_chunked, " chunked");
+		break;
 	case SMTP_EVENT_MESSAGE:
 		add_message(text, event);
 		break;

@@ -177,8 +177,10 @@ static bool is_refused_body(const struct transcript *t, size_t i)
 	if (t->entries[i].kind != PLAY_EVENT || t->entries[i].type != SMTP_EVENT_BODY)
 		return false;
 	while (++i < t->count)
-		if (t->entries[i].kind == PLAY_EVENT)
-			return t->entries[i].type != SMTP_EVENT_MESSAGE;
+		if (t->entries[i].kind == PLAY_EVENT && t->entries[i].type == SMTP_EVENT_MESSAGE)
+			return false;
+		else if (t->entries[i].kind == PLAY_EVENT && t->entries[i].type == SMTP_EVENT_RESET)
+			return true;
 	return true;
 }
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MACROS_MAX = 32, REPEAT_MAX = 10000000 };
+enum { MACROS_MAX = 128, REPEAT_MAX = 10000000 };
 
 struct macro {
 	struct span name;
