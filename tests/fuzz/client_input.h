@@ -40,7 +40,10 @@ static inline struct smtp_client_options client_input_options(struct span letter
 		char letter;
 		bool *value;
 	} rows[] = {
-		{ 'l', &o.is_lmtp }, { 'p', &o.auth_without_tls }, { 'x', &o.sends_xclient }, { 'f', &o.sends_xforward },
+		{ 'l', &o.is_lmtp },
+		{ 'p', &o.auth_without_tls },
+		{ 'x', &o.sends_xclient },
+		{ 'f', &o.sends_xforward },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -62,7 +62,8 @@ static void put_action(FILE *file, struct arena *arena, struct span text)
 		const char *word, *line;
 	} rows[] = {
 		{ "rcpt", "r\n" }, { "data", "D\n" }, { "end", "E\n" },
-		{ "reset", "X\n" }, { "quit", "Q\n" }, { "trim", "K\n" }, { "introduce", "Iclient.example\n" },
+		{ "reset", "X\n" }, { "quit", "Q\n" }, { "trim", "K\n" },
+		{ "introduce", "Iclient.example\n" },
 	};
 
 	if (starts_with(text, "mail "))

@@ -23,7 +23,7 @@ exists() {
 }
 
 count=0 missing=0
-for test in $(printf '%s\n' "$section" | grep -oE '(unit|integration|vectors|fuzz)/[A-Za-z0-9_]+\.(py|c|smtp)(::[A-Za-z0-9_]+)?'); do
+for test in $(printf '%s\n' "$section" | grep -oE '(unit|integration|vectors|vectors-client|fuzz)/[A-Za-z0-9_]+\.(py|c|smtp)(::[A-Za-z0-9_]+)?'); do
 	count=$((count + 1))
 	exists "$test" && continue
 	echo "HACKING names a test that is not there: $test"
