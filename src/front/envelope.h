@@ -37,6 +37,8 @@ struct envelope {
 	struct backend_check check;
 
 	bool is_streamed;   /* the content goes on to the backend while it arrives */
+	bool is_submission; /* a user's program may have left fields out, which we add */
+	bool lacks_date, lacks_message_id; /* known when it is whole */
 	bool has_lone_cr;   /* in the content; known when it is whole */
 	const struct smtp_reply *content_refusal; /* the content could not be kept; content_reason tells why. NULL: all is well */
 	char content_reason[SPOOL_REASON_SIZE];

@@ -207,7 +207,14 @@ static bool write_trace(struct session_shell *sh, struct buf *out)
 	};
 
 	session_tls_trace(sh, &facts);
-	return trace_write_received(out, &facts);
+	/* With hide_client Received has neither the name nor the address of a user's machine. */
+	if (sh->user && sh->listener->config->session.hide_client) {
+		facts.helo_name = SPAN_LITERAL("");
+		facts.client = (struct addr){ .family = ADDR_NONE };
+	}
+	return trace_write_received(out, &facts) &&
+	       trace_write_submission(out, &facts, e->is_submission && e->lacks_date,
+				      e->is_submission && e->lacks_message_id);
 }
 
 static struct backend_message message_of(struct envelope *e)
@@ -268,7 +275,8 @@ void session_step_data(struct session_shell *sh, struct step_verdict *v)
 	struct buf trace = { 0 };
 	struct backend_message m;
 
-	e->is_streamed = envelope_backend(e)->streams;
+	/* What is missing in a header is known when it has been read: then it is too late for a stream. */
+	e->is_streamed = envelope_backend(e)->streams && !e->is_submission;
 	if (!e->is_streamed)
 		return;
 	m = message_of(e);
@@ -326,6 +334,8 @@ static void spool_is_whole(struct session_shell *sh)
 void session_step_message(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
 {
 	sh->envelope->has_lone_cr = event->u.message.has_lone_cr;
+	sh->envelope->lacks_date = !event->u.message.has_date;
+	sh->envelope->lacks_message_id = !event->u.message.has_message_id;
 	if (event->u.message.has_bare_dot)
 		log_bare_dot(sh);
 	v->is_pending = !sh->envelope->is_streamed && wait_for_spool(sh);

@@ -134,6 +134,20 @@ static const struct smtp_reply *ask_backend(struct session_shell *sh, bool *is_p
 	return reply;
 }
 
+/* The reply that is given: who tries out too many addresses is sent away. */
+static const struct smtp_reply *note_refusal(struct session_shell *sh, const struct smtp_reply *reply,
+					     const char *detail)
+{
+	uint32_t most = sh->listener->config->session.max_rejected_recipients;
+
+	session_shell_log_refusal(sh, reply, "rcpt", SPAN_LITERAL(""), detail);
+	if (!smtp_reply_is_permanent(reply) || sh->rejected_recipients++ < most || most == 0)
+		return reply;
+	reply = smtp_reply(SMTP_REPLY_TOO_MANY_REJECTED_RECIPIENTS);
+	session_shell_log_refusal(sh, reply, "rcpt", SPAN_LITERAL(""), NULL);
+	return reply;
+}
+
 static void check_done(struct op *op)
 {
 	struct session_shell *sh = op->owner;
@@ -146,7 +160,7 @@ static void check_done(struct op *op)
 	if (is_pending)
 		return;
 	if (reply)
-		session_shell_log_refusal(sh, reply, "rcpt", SPAN_LITERAL(""), detail);
+		reply = note_refusal(sh, reply, detail);
 	session_shell_decided(sh, reply);
 }
 
@@ -203,5 +217,5 @@ void session_step_rcpt(struct session_shell *sh, const struct smtp_event *event,
 		reply = name_candidate(sh) ? ask_backend(sh, &v->is_pending, &detail) :
 					     smtp_reply(SMTP_REPLY_UNKNOWN_MAILBOX);
 	if (reply)
-		session_step_refuse(sh, v, reply, "rcpt", detail);
+		v->reply = note_refusal(sh, reply, detail);
 }

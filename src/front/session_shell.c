@@ -100,6 +100,7 @@ static void free_shell(struct loop_garbage *garbage)
 	smtp_session_free(&sh->smtp);
 	setup_put(&sh->setup); /* the machine was lent its options */
 	free(sh->helo_name);
+	free(sh->user);
 	free(sh);
 }
 

@@ -24,6 +24,8 @@ struct session_shell {
 	struct smtp_session_options options; /* lent to it */
 	struct envelope *envelope; /* owned; NULL outside a transaction */
 	char *helo_name;           /* owned; NULL before HELO */
+	char *user;                /* owned; who has authenticated; NULL: nobody */
+	uint32_t rejected_recipients; /* with a permanent error */
 	struct loop_timer timer;
 	struct loop_timer rest_timer; /* runs while is_resting */
 	struct loop_garbage garbage;

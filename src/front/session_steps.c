@@ -30,6 +30,7 @@ struct policy_facts session_step_facts(const struct session_shell *sh)
 		.listener = sh->listener->config,
 		.rule = sh->rule,
 		.is_tls = sh->is_tls,
+		.user = sh->user,
 		.helo_name = span_str(sh->helo_name),
 		.now_ms = loop_now_ms(sh->server->loop),
 	};
@@ -150,6 +151,14 @@ static bool ask_policies(struct session_shell *sh, struct step_verdict *v)
 	return false;
 }
 
+/* RFC 6409 1: mail that begins here, rather than being relayed. */
+static bool is_submission(const struct session_shell *sh)
+{
+	const struct policy_facts facts = session_step_facts(sh);
+
+	return sh->listener->config->session.submission && (sh->user || policy_is_listed(&facts));
+}
+
 static void decide_mail(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
 {
 	struct server *server = sh->server;
@@ -173,7 +182,10 @@ static void decide_mail(struct session_shell *sh, const struct smtp_event *event
 		refuse_by_name(sh, v, SMTP_REPLY_NO_MEMORY, "mail");
 		return;
 	}
-	if (!ask_policies(sh, v) || e->mail.octets == 0)
+	if (!ask_policies(sh, v))
+		return;
+	e->is_submission = is_submission(sh);
+	if (e->mail.octets == 0)
 		return;
 	e->room.op = (struct op){ .done = room_checked, .owner = sh };
 	v->is_pending = spool_room_start(&server->spool_budget, e->mail.octets, &e->room);

@@ -9,13 +9,25 @@ enum header_state {
 	HEADER_ENDED,
 };
 
-enum { CANDIDATE_RECEIVED = 1, CANDIDATE_MBOX = 2 };
+/* Names that are looked for, as bits by their place in the table. */
+enum {
+	CANDIDATE_RECEIVED = 1,
+	CANDIDATE_DATE = 2,
+	CANDIDATE_MESSAGE_ID = 4,
+	CANDIDATE_MBOX = 8, /* in this case of letters, and in the first line only */
+	CANDIDATES_OF_FIELDS = CANDIDATE_RECEIVED | CANDIDATE_DATE | CANDIDATE_MESSAGE_ID,
+	CANDIDATES = 4,
+};
 
 /* RFC 5322 2.1.1: no line is longer, so a longer name, blanks included, names no field. */
 enum { HEADER_PENDING_MAX = 998 };
 
-static const char received_name[] = "received";
-static const char mbox_name[] = "From";
+static const struct span candidate_names[CANDIDATES] = {
+	{ "received", 8 },
+	{ "date", 4 },
+	{ "message-id", 10 },
+	{ "From", 4 },
+};
 
 void header_scan_init(struct header_scan *scan)
 {
@@ -54,28 +66,31 @@ static void count(struct header_scan *scan, enum header_state next)
 
 static void add_to_name(struct header_scan *scan, char c)
 {
-	size_t at = scan->pending;
+	size_t at = scan->pending++;
 
-	if (at >= sizeof(received_name) - 1 || ascii_lower(c) != received_name[at])
-		scan->candidates &= (uint8_t)~CANDIDATE_RECEIVED;
-	if (at >= sizeof(mbox_name) - 1 || c != mbox_name[at])
-		scan->candidates &= (uint8_t)~CANDIDATE_MBOX;
-	scan->pending++;
+	for (unsigned i = 0; scan->candidates >> i; i++) {
+		struct span name = candidate_names[i];
+		char looked_at = 1u << i == CANDIDATE_MBOX ? c : ascii_lower(c);
+
+		if (at >= name.len || looked_at != name.ptr[at])
+			scan->candidates &= (uint8_t)~(1u << i);
+	}
 }
 
 /* The name is complete: one that is only the beginning of a candidate is none. */
 static void close_name(struct header_scan *scan)
 {
-	if (scan->pending != sizeof(received_name) - 1)
-		scan->candidates &= (uint8_t)~CANDIDATE_RECEIVED;
-	if (scan->pending != sizeof(mbox_name) - 1)
-		scan->candidates &= (uint8_t)~CANDIDATE_MBOX;
+	for (unsigned i = 0; scan->candidates >> i; i++)
+		if (scan->pending != candidate_names[i].len)
+			scan->candidates &= (uint8_t)~(1u << i);
 }
 
 static void at_colon(struct header_scan *scan)
 {
 	if (scan->candidates & CANDIDATE_RECEIVED && scan->received < UINT32_MAX)
 		scan->received++;
+	scan->has_date |= (scan->candidates & CANDIDATE_DATE) != 0;
+	scan->has_message_id |= (scan->candidates & CANDIDATE_MESSAGE_ID) != 0;
 	count(scan, HEADER_BODY);
 }
 
@@ -88,7 +103,7 @@ static void at_line(struct header_scan *scan, char c)
 	} else if (is_blank(c) && !is_first) {
 		count(scan, HEADER_BODY); /* a folded field goes on (RFC 5322 2.2.3) */
 	} else if (is_name_byte(c)) {
-		scan->candidates = is_first ? CANDIDATE_RECEIVED | CANDIDATE_MBOX : CANDIDATE_RECEIVED;
+		scan->candidates = (uint8_t)(CANDIDATES_OF_FIELDS | (is_first ? CANDIDATE_MBOX : 0));
 		scan->state = HEADER_NAME;
 		add_to_name(scan, c);
 	} else {

@@ -14,6 +14,8 @@
 struct header_scan {
 	uint64_t octets;    /* of the header with its empty line; a field counts once its colon is seen */
 	uint32_t received;  /* "Received:" fields */
+	bool has_date;      /* there is a field of that name */
+	bool has_message_id;
 	uint16_t pending;   /* octets of a field name whose colon has not been seen, private */
 	uint8_t state;      /* enum header_state, private */
 	uint8_t candidates; /* what the field name may still become, private */

@@ -99,6 +99,8 @@ struct smtp_event {
 			uint64_t octets; /* as RFC 1870 counts them */
 			bool has_lone_cr;   /* a CR that ended no line is in the content */
 			bool has_bare_lf;   /* CRLF session: a bare LF is in the content */
+			bool has_date;      /* a field of that name is in the header */
+			bool has_message_id;
 			bool has_bare_dot;  /* CRLF session, DATA: a line with a single dot next to a bare LF */
 		} message;
 		struct {

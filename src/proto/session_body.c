@@ -72,6 +72,8 @@ enum session_step session_ask_message(struct smtp_session *s, struct smtp_event 
 	event->u.message.has_lone_cr = t->dot.has_lone_cr;
 	event->u.message.has_bare_lf = t->dot.has_bare_lf;
 	event->u.message.has_bare_dot = t->dot.has_bare_dot;
+	event->u.message.has_date = t->header.has_date;
+	event->u.message.has_message_id = t->header.has_message_id;
 	return session_ask(s, SMTP_EVENT_MESSAGE, event);
 }
 

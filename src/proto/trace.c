@@ -170,6 +170,28 @@ bool trace_write_received(struct buf *out, const struct trace_facts *facts)
 	       undo(out, start);
 }
 
+static bool put_date_field(struct buf *out, const struct trace_facts *facts)
+{
+	return buf_add_str(out, "Date: ") && trace_write_date(out, facts->time_s) && buf_add(out, "\n", 1);
+}
+
+static bool put_message_id_field(struct buf *out, const struct trace_facts *facts)
+{
+	return buf_add_str(out, "Message-ID: <") && buf_add_str(out, facts->message_id) && buf_add(out, ".", 1) &&
+	       buf_add_u64(out, facts->time_s) && buf_add(out, "@", 1) && buf_add_str(out, facts->hostname) &&
+	       buf_add_str(out, ">\n");
+}
+
+bool trace_write_submission(struct buf *out, const struct trace_facts *facts, bool wants_date,
+			    bool wants_message_id)
+{
+	size_t before = buf_len(out);
+
+	return ((!wants_date || put_date_field(out, facts)) &&
+		(!wants_message_id || put_message_id_field(out, facts))) ||
+	       undo(out, before);
+}
+
 bool trace_write_return_path(struct buf *out, const struct smtp_address *sender)
 {
 	size_t before = buf_len(out);

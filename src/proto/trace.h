@@ -44,6 +44,13 @@ struct trace_facts {
  */
 MUST_CHECK bool trace_write_received(struct buf *out, const struct trace_facts *facts);
 
+/*
+ * Date (RFC 5322 3.6.1) and Message-ID (3.6.4), each if it is wanted: what RFC 6409 8 lets a submission server add.
+ * The id is that of Received, the time and our hostname.
+ */
+MUST_CHECK bool trace_write_submission(struct buf *out, const struct trace_facts *facts, bool wants_date,
+				       bool wants_message_id);
+
 /* Return-Path: <sender> and Delivered-To: recipient, a line each. */
 MUST_CHECK bool trace_write_return_path(struct buf *out, const struct smtp_address *sender);
 MUST_CHECK bool trace_write_delivered_to(struct buf *out, const struct smtp_address *recipient);

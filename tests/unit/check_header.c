@@ -168,6 +168,36 @@ START_TEST(many_fields_are_many_hops)
 }
 END_TEST
 
+static const struct {
+	const char *content;
+	bool has_date, has_message_id;
+} submissions[] = {
+	{ "Subject: x\n\nDate: y\nMessage-ID: z\n", false, false },
+	{ "Date: x\n\n", true, false },
+	{ "DATE : x\nmessage-id: <y>\n\n", true, true },
+	{ "To: a\nMessage-Id:\n <y>\n\n", false, true },
+	{ "Resent-Date: x\nDates: y\nDat: z\nMessage-IDs: a\nMessage: b\n\n", false, false },
+	{ "To: a\n Date: b\n\n", false, false },
+	{ "From anna\nDate: b\n\n", true, false },
+	{ "Date b\nMessage-ID: c\n", false, false },
+};
+
+START_TEST(date_and_message_id_are_seen_in_the_header_only)
+{
+	struct span content = span_str(submissions[_i].content);
+
+	for (size_t cut = 0; cut <= content.len; cut++) {
+		struct header_scan scan;
+
+		header_scan_init(&scan);
+		feed(&scan, content, 0, cut);
+		feed(&scan, content, cut, content.len);
+		ck_assert_int_eq(scan.has_date, submissions[_i].has_date);
+		ck_assert_int_eq(scan.has_message_id, submissions[_i].has_message_id);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("header");
@@ -177,6 +207,7 @@ int main(void)
 	ADD_ROWS(tcase, fields_and_octets_are_counted_up_to_the_end_of_the_header, messages);
 	ADD_ROWS(tcase, cut_into_single_bytes_it_counts_the_same, messages);
 	ADD_ROWS(tcase, cut_in_two_anywhere_it_counts_the_same, messages);
+	ADD_ROWS(tcase, date_and_message_id_are_seen_in_the_header_only, submissions);
 	tcase_add_test(tcase, after_its_end_nothing_counts);
 	tcase_add_test(tcase, many_fields_are_many_hops);
 	return unit_main(suite);
