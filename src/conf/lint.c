@@ -1,4 +1,4 @@
-#include "conf/lint.h"
+#include "conf/lint_private.h"
 
 #include "conf/option.h"
 
@@ -9,13 +9,7 @@
 /* Warnings are told once; a file that earns more has been told enough. */
 enum { LINT_WARNINGS_MAX = 100, RFC_RECIPIENTS_MIN = 100 };
 
-struct lint {
-	struct config *config;
-	struct err *err;
-	bool out_of_memory;
-};
-
-static struct config_place key_place(const struct config *config, const char *key)
+struct config_place lint_key_place(const struct config *config, const char *key)
 {
 	const struct option *o = option_find(OPTION_GROUP_TOP, key);
 
@@ -24,7 +18,7 @@ static struct config_place key_place(const struct config *config, const char *ke
 
 static bool is_given(const struct config *config, const char *key)
 {
-	return key_place(config, key).file != NULL;
+	return lint_key_place(config, key).file != NULL;
 }
 
 /* "file:line: ", or the file as a whole for what is not given. Returns the length. */
@@ -35,10 +29,7 @@ static int place_text(const struct config *config, struct config_place place, ch
 	return snprintf(text, size, "%s: ", place.file ? place.file : config->file);
 }
 
-static void warn(struct lint *l, struct config_place place, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void warn(struct lint *l, struct config_place place, const char *format, ...)
+void lint_warn(struct lint *l, struct config_place place, const char *format, ...)
 {
 	struct config *config = l->config;
 	char text[512];
@@ -60,7 +51,7 @@ static void warn(struct lint *l, struct config_place place, const char *format, 
 		l->out_of_memory = true;
 }
 
-static bool fail_at(struct lint *l, struct config_place place, const char *text)
+bool lint_fail(struct lint *l, struct config_place place, const char *text)
 {
 	char where[400];
 
@@ -105,15 +96,15 @@ static bool check_domains(struct lint *l)
 
 				snprintf(text, sizeof(text), "domains: \"%s\" is given twice",
 					 config->domains[i]);
-				return fail_at(l, config->domain_places[i], text);
+				return lint_fail(l, config->domain_places[i], text);
 			}
 		}
 		if (!find_route(config, config->domains[i]))
-			warn(l, config->domain_places[i], "domains: no route takes recipients in \"%s\"",
+			lint_warn(l, config->domain_places[i], "domains: no route takes recipients in \"%s\"",
 			     config->domains[i]);
 	}
 	if (config->domain_count == 0)
-		warn(l, key_place(config, "domains"), "domains is empty, so every recipient is refused");
+		lint_warn(l, lint_key_place(config, "domains"), "domains is empty, so every recipient is refused");
 	return true;
 }
 
@@ -136,7 +127,7 @@ static bool check_listeners(struct lint *l)
 			snprintf(text, sizeof(text),
 				 "listen: \"%.70s\" is the address of another listener too",
 				 config->listeners[i].listen);
-			return fail_at(l, config->listeners[i].place, text);
+			return lint_fail(l, config->listeners[i].place, text);
 		}
 	}
 	return true;
@@ -148,13 +139,13 @@ static void check_recipients(struct lint *l)
 	const struct config *config = l->config;
 
 	if (config->session.max_recipients < RFC_RECIPIENTS_MIN)
-		warn(l, key_place(config, "max_recipients"),
+		lint_warn(l, lint_key_place(config, "max_recipients"),
 		     "max_recipients is less than 100, the least that RFC 5321 allows");
 	for (size_t i = 0; i < config->listener_count; i++) {
 		uint32_t most = config->listeners[i].session.max_recipients;
 
 		if (most < RFC_RECIPIENTS_MIN && most != config->session.max_recipients)
-			warn(l, config->listeners[i].place,
+			lint_warn(l, config->listeners[i].place,
 			     "max_recipients is less than 100, the least that RFC 5321 allows");
 	}
 }
@@ -164,7 +155,7 @@ static void check_hostname(struct lint *l)
 	const struct config *config = l->config;
 
 	if (!is_given(config, "hostname") && !strchr(config->hostname, '.'))
-		warn(l, key_place(config, "hostname"),
+		lint_warn(l, lint_key_place(config, "hostname"),
 		     "hostname is not given, and the machine's name \"%s\" is not fully qualified",
 		     config->hostname);
 }
@@ -172,20 +163,20 @@ static void check_hostname(struct lint *l)
 static void check_postmaster(struct lint *l)
 {
 	struct config *config = l->config;
-	struct config_place place = key_place(config, "postmaster");
+	struct config_place place = lint_key_place(config, "postmaster");
 	char domain[256];
 
 	if (!config->postmaster) {
-		warn(l, place, "postmaster is not given, but RFC 5321 wants mail for postmaster to arrive");
+		lint_warn(l, place, "postmaster is not given, but RFC 5321 wants mail for postmaster to arrive");
 		return;
 	}
 	snprintf(domain, sizeof(domain), "%s", strchr(config->postmaster, '@') + 1);
 	for (char *c = domain; *c; c++)
 		*c = ascii_lower(*c);
 	if (!is_ours(config, domain))
-		warn(l, place, "postmaster: \"%s\" is in none of our domains", config->postmaster);
+		lint_warn(l, place, "postmaster: \"%s\" is in none of our domains", config->postmaster);
 	else if (!find_route(config, domain))
-		warn(l, place, "postmaster: no route takes \"%s\"", config->postmaster);
+		lint_warn(l, place, "postmaster: no route takes \"%s\"", config->postmaster);
 }
 
 static bool is_wider(const char *a, const char *b)
@@ -222,9 +213,9 @@ static bool check_route(struct lint *l, const struct route_config *route)
 	for (size_t i = 0; i < config->listener_count; i++)
 		is_known |= route->listener && strcmp(config->listeners[i].listen, route->listener) == 0;
 	if (!is_known)
-		return fail_at(l, route->place, "listener: no listener has this address as its key listen");
+		return lint_fail(l, route->place, "listener: no listener has this address as its key listen");
 	if (route->domain && route->recipient && strcasecmp(route->domain, domain_of(route)) != 0)
-		return fail_at(l, route->place, "domain and recipient: the recipient is not in this domain");
+		return lint_fail(l, route->place, "domain and recipient: the recipient is not in this domain");
 	return true;
 }
 
@@ -238,11 +229,11 @@ static bool check_routes(struct lint *l)
 		if (!check_route(l, route))
 			return false;
 		if (before)
-			warn(l, route->place,
+			lint_warn(l, route->place,
 			     "this route is never reached: the one at %s:%d takes all that it would",
 			     before->place.file, before->place.line);
-		else if (domain_of(route) && !is_ours(config, domain_of(route)))
-			warn(l, route->place, "this route is never reached: \"%s\" is not in domains",
+		else if (domain_of(route) && !is_ours(config, domain_of(route)) && !lint_may_relay(config))
+			lint_warn(l, route->place, "this route is never reached: \"%s\" is not in domains",
 			     domain_of(route));
 	}
 	return true;
@@ -264,7 +255,7 @@ static void check_maildir(struct lint *l, const struct backend_config *b)
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
 		if (rules[i].is_idle)
-			warn(l, b->place, "in backend \"%.100s\" %s", b->name, rules[i].text);
+			lint_warn(l, b->place, "in backend \"%.100s\" %s", b->name, rules[i].text);
 }
 
 static const struct backend_config *find_backend(const struct config *config, const char *name)
@@ -319,12 +310,12 @@ static bool check_relay(struct lint *l, const struct backend_config *b)
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
 		if (rules[i].is_wrong)
-			return fail_at(l, backend_key_place(b, rules[i].key), rules[i].text);
+			return lint_fail(l, backend_key_place(b, rules[i].key), rules[i].text);
 	if (relay->user && relay->auth_without_tls && !has_only_unix_hosts(relay))
-		warn(l, backend_key_place(b, "auth_without_tls"),
+		lint_warn(l, backend_key_place(b, "auth_without_tls"),
 		     "auth_without_tls: the password may go over the network in plain text");
 	if (relay->user && !relay->auth_without_tls && relay->tls == CONFIG_RELAY_TLS_MAY)
-		warn(l, backend_key_place(b, "tls"),
+		lint_warn(l, backend_key_place(b, "tls"),
 		     "tls: with \"may\" the password goes to whoever answers; \"verify\" sends it to the right one");
 	return true;
 }
@@ -348,7 +339,7 @@ static bool check_pipes(struct lint *l)
 		const struct text_list *command = &b->pipe.command;
 
 		if (command->texts && (command->count == 0 || command->texts[0][0] != '/'))
-			return fail_at(l, backend_key_place(b, "command"),
+			return lint_fail(l, backend_key_place(b, "command"),
 				       "command: the first must be the absolute path of a program");
 	}
 	return true;
@@ -376,63 +367,9 @@ static void check_backends(struct lint *l)
 		for (size_t j = 0; j < config->route_count; j++)
 			is_used |= config->routes[j].backend == &config->backends[i];
 		if (!is_used)
-			warn(l, config->backends[i].place, "no route leads to the backend \"%s\"",
+			lint_warn(l, config->backends[i].place, "no route leads to the backend \"%s\"",
 			     config->backends[i].name);
 	}
-}
-
-static bool covers(const struct addr_prefix *a, const struct addr_prefix *b)
-{
-	struct addr first = { .family = b->family };
-
-	memcpy(first.ip, b->ip, sizeof(first.ip));
-	return a->bits <= b->bits && addr_in_prefix(&first, a);
-}
-
-/* Do the rules before this one take a prefix that it names? */
-static bool is_covered(const struct config *config, size_t rule, const struct addr_prefix *prefix)
-{
-	for (size_t i = 0; i < rule; i++)
-		for (size_t j = 0; j < config->clients[i].addresses.count; j++)
-			if (covers(&config->clients[i].addresses.networks[j], prefix))
-				return true;
-	return false;
-}
-
-static void check_client_order(struct lint *l, size_t rule)
-{
-	const struct client_config *client = &l->config->clients[rule];
-
-	for (size_t i = 0; i < client->addresses.count; i++)
-		if (!is_covered(l->config, rule, &client->addresses.networks[i]))
-			return;
-	warn(l, client->place,
-	     "this rule of clients is never reached: those before it take all that it would");
-}
-
-/* What lenient clients pass on can hide a second message in a first one, so not everybody may be lenient. */
-static bool check_lenient_client(struct lint *l, const struct client_config *client)
-{
-	for (size_t i = 0; i < client->addresses.count; i++)
-		if (client->addresses.networks[i].bits == 0)
-			return fail_at(l, client->place,
-				       "bare_newline: \"lenient\" may not hold for all addresses there are");
-	warn(l, client->place,
-	     "bare_newline: with \"lenient\", SMTP smuggling is possible from these clients");
-	return true;
-}
-
-static bool check_clients(struct lint *l)
-{
-	const struct config *config = l->config;
-
-	for (size_t i = 0; i < config->client_count; i++) {
-		if (config->clients[i].bare_newline == CONFIG_BARE_NEWLINE_LENIENT &&
-		    !check_lenient_client(l, &config->clients[i]))
-			return false;
-		check_client_order(l, i);
-	}
-	return true;
 }
 
 static void check_lenient(struct lint *l)
@@ -443,18 +380,18 @@ static void check_lenient(struct lint *l)
 	const struct config_place *top = &config->places[row];
 
 	if (config->session.lenient)
-		warn(l, *top, text);
+		lint_warn(l, *top, text);
 	for (size_t i = 0; i < config->listener_count; i++) {
 		const struct config_place *place = &config->listeners[i].places[row];
 		bool is_own = place->file != top->file || place->line != top->line;
 
 		if (config->listeners[i].session.lenient && is_own)
-			warn(l, *place, text);
+			lint_warn(l, *place, text);
 	}
 }
 
 /* Where a key of this listener stands; the listener itself where it has the default. */
-static struct config_place listener_key_place(const struct listener_config *listener, const char *key)
+struct config_place lint_listener_key_place(const struct listener_config *listener, const char *key)
 {
 	struct config_place place = listener->places[option_find(OPTION_GROUP_LISTENERS, key) - option_table];
 
@@ -489,17 +426,17 @@ static bool check_listener_tls(struct lint *l, const struct listener_config *lis
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
 		if (rules[i].is_wrong)
-			return fail_at(l, listener_key_place(listener, rules[i].key), rules[i].text);
+			return lint_fail(l, lint_listener_key_place(listener, rules[i].key), rules[i].text);
 	return true;
 }
 
 /* Does an earlier listener have this from the same place? Then it was told. */
-static bool is_told(const struct config *config, size_t i, const char *key)
+bool lint_is_told(const struct config *config, size_t i, const char *key)
 {
-	struct config_place place = listener_key_place(&config->listeners[i], key);
+	struct config_place place = lint_listener_key_place(&config->listeners[i], key);
 
 	for (size_t j = 0; j < i; j++) {
-		struct config_place before = listener_key_place(&config->listeners[j], key);
+		struct config_place before = lint_listener_key_place(&config->listeners[j], key);
 
 		if (before.file == place.file && before.line == place.line)
 			return true;
@@ -517,12 +454,12 @@ static bool check_tls(struct lint *l)
 
 		if (!check_listener_tls(l, listener))
 			return false;
-		if (session->tls_compat && has_certificate(session) && !is_told(config, i, "tls_compat"))
-			warn(l, listener_key_place(listener, "tls_compat"),
+		if (session->tls_compat && has_certificate(session) && !lint_is_told(config, i, "tls_compat"))
+			lint_warn(l, lint_listener_key_place(listener, "tls_compat"),
 			     "tls_compat: TLS that is known to be weak is allowed");
 		if (session->tls_client_ca && session->tls_client_verify == 0 &&
-		    !is_told(config, i, "tls_client_ca"))
-			warn(l, listener_key_place(listener, "tls_client_ca"),
+		    !lint_is_told(config, i, "tls_client_ca"))
+			lint_warn(l, lint_listener_key_place(listener, "tls_client_ca"),
 			     "tls_client_ca is not used, because tls_client_verify is \"off\"");
 	}
 	return true;
@@ -533,7 +470,7 @@ static void check_foreign_variables(struct lint *l)
 	struct config *config = l->config;
 
 	for (size_t i = 0; i < config->foreign_variable_count; i++)
-		warn(l, (struct config_place){ NULL, 0 }, "$%s is set, but nothing here takes it over",
+		lint_warn(l, (struct config_place){ NULL, 0 }, "$%s is set, but nothing here takes it over",
 		     config->foreign_variables[i]);
 }
 
@@ -544,7 +481,7 @@ bool lint_check(struct config *config, struct err *err)
 	config->warnings = arena_alloc(&config->arena, LINT_WARNINGS_MAX * sizeof(*config->warnings));
 	if (!config->warnings)
 		return err_set(err, "%s: out of memory", config->file);
-	if (!check_domains(&l) || !check_listeners(&l) || !check_clients(&l) || !check_tls(&l) ||
+	if (!check_domains(&l) || !check_listeners(&l) || !lint_check_rules(&l) || !check_tls(&l) ||
 	    !check_relays(&l) || !check_pipes(&l))
 		return false;
 	check_hostname(&l);

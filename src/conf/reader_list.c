@@ -41,11 +41,12 @@ bool reader_domains(struct reader *r, const struct option *o, const config_setti
 bool reader_texts(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
 {
 	struct text_list *list = field;
-	int count = config_setting_length(s);
+	bool is_alone = o->type == OPTION_HOST_PATTERNS && config_setting_type(s) == CONFIG_TYPE_STRING;
+	int count = is_alone ? 1 : config_setting_length(s);
 	const char **texts;
 	char wanted[160];
 
-	if (!reader_is_list(s)) {
+	if (!reader_is_list(s) && !is_alone) {
 		snprintf(wanted, sizeof(wanted), "a list such as %s", o->example);
 		return reader_fail_type(r, o, s, wanted);
 	}
@@ -55,7 +56,7 @@ bool reader_texts(struct reader *r, const struct option *o, const config_setting
 	if (!texts)
 		return reader_fail_memory(r);
 	for (int i = 0; i < count; i++)
-		if (!reader_kept_string(r, o, config_setting_get_elem(s, (unsigned)i), &texts[i]))
+		if (!reader_kept_string(r, o, is_alone ? s : config_setting_get_elem(s, (unsigned)i), &texts[i]))
 			return false;
 	list->texts = texts;
 	list->count = (size_t)count;

@@ -1,0 +1,120 @@
+/* conf/lint_rules: what would make an open relay is refused, and what might is warned of. */
+#include "config_text.h"
+
+#define LISTEN(keys) \
+	FIRST "backends = { inbox = { type = \"null\"; }; };\nlisteners = ( { listen = \"[::]:25\"; " keys " } );\n"
+
+static const struct {
+	const char *text, *error;
+} errors[] = {
+	{ LISTEN("relay_networks = \"0.0.0.0/0\";"),
+	  "t:3: relay_networks: all addresses there are would make an open relay" },
+	{ LISTEN("relay_networks = ( \"192.0.2.0/24\", \"::/0\" );"),
+	  "t:3: relay_networks: all addresses there are would make an open relay" },
+	{ LISTEN("") "relay_networks = \"::/0\";",
+	  "t:4: relay_networks: all addresses there are would make an open relay" },
+	{ LISTEN("relayclient = false;") "relay_networks = \"::/0\";",
+	  "t:4: relay_networks: all addresses there are would make an open relay" },
+	{ LISTEN("") "clients = ( { address = \"0.0.0.0/0\"; relayclient = true; } );",
+	  "t:4: relayclient: all addresses there are would make an open relay" },
+	{ LISTEN("") "clients = ( { relayclient = true; } );",
+	  "t:4: a rule of clients must have an \"address\" or a \"name\"" },
+	{ LISTEN("") "clients = ( { name = \"192.0.2.1\"; } );",
+	  "t:4: name: \"192.0.2.1\" looks like an IP address, and is no host name" },
+	{ LISTEN("relayclient_suffix = \"x\";"),
+	  "t:3: relayclient_suffix: \"x\" is no suffix; write \".domain\" or \"@domain\"" },
+	{ LISTEN("relayclient_suffix = \"a b@c\";"),
+	  "t:3: relayclient_suffix: \"a b@c\" is no suffix; write \".domain\" or \"@domain\"" },
+	{ LISTEN("") "recipient_maps = ( { complete = true; } );",
+	  "t:4: complete: the map must be for one domain" },
+	{ LISTEN("") "rates = ( { messages = \"1/h\"; } );", "t:4: the key \"per\" is missing in this group of rates" },
+	{ LISTEN("") "rates = ( { per = \"user\"; sessions = \"1/h\"; } );",
+	  "t:4: sessions: when one begins there is no user and no sender yet" },
+	{ LISTEN("") "rates = ( { per = \"user\"; messages = \"0/h\"; } );", "t:4: messages: \"0/h\" is no rate" },
+	{ LISTEN("") "rates = ( { per = \"user\"; messages = \"1/0h\"; } );", "t:4: messages: \"1/0h\" is no rate" },
+	{ LISTEN("") "rates = ( { per = \"user\"; messages = \"1\"; } );", "t:4: messages: \"1\" is no rate" },
+	{ LISTEN("") "rates = ( { per = \"user\"; messages = \"1G/h\"; } );", "t:4: messages: \"1G/h\" is no rate" },
+	{ LISTEN("") "rates = ( { per = \"user\"; messages = 5; } );", "t:4: messages: must be a string" },
+};
+
+START_TEST(what_lets_everybody_relay_is_refused_with_other_mistakes)
+{
+	struct err err = { .text = "" };
+	struct config *config = config_load_text("t", span_str(errors[_i].text), NULL, &err);
+
+	ck_assert_msg(!config, "taken: %s", errors[_i].text);
+	ck_assert_msg(strncmp(err.text, errors[_i].error, strlen(errors[_i].error)) == 0, "%s", err.text);
+}
+END_TEST
+
+static const struct {
+	const char *text, *warning; /* NULL: none */
+} warnings[] = {
+	{ LISTEN(""), NULL },
+	{ LISTEN("relay_networks = ( \"192.0.2.0/24\", \"127.0.0.0/8\", \"::1\" );"), NULL },
+	{ LISTEN("relay_networks = ( \"128.0.0.0/1\" );"),
+	  "t:3: relay_networks: a network of /1 makes an open relay for all of it" },
+	{ LISTEN("relay_networks = \"2000::/3\";"),
+	  "t:3: relay_networks: a network of /3 makes an open relay for all of it" },
+	{ LISTEN("relay_networks = \"172.17.0.0/16\";"),
+	  "t:3: relay_networks: what comes through a proxy, NAT or a container may have a private address" },
+	{ LISTEN("relay_networks = \"fd00::/64\";"),
+	  "t:3: relay_networks: what comes through a proxy, NAT or a container may have a private address" },
+	{ LISTEN("relay_networks = \"192.0.0.0/8\";"),
+	  "t:3: relay_networks: what comes through a proxy, NAT or a container may have a private address" },
+	{ LISTEN("") "clients = ( { address = \"10.1.2.3\"; relayclient = true; } );",
+	  "t:4: relayclient: what comes through a proxy, NAT or a container may have a private address" },
+	{ LISTEN("") "clients = ( { address = \"10.1.2.3\"; relayclient = false; } );", NULL },
+	{ LISTEN("relay_networks = \"192.0.2.1\"; relayclient = false;"),
+	  "t:3: relay_networks does nothing where relayclient is false" },
+	{ LISTEN("") "relayclient_suffix = \".x\";",
+	  "t:4: relayclient_suffix does nothing: no client is listed in relay_networks or clients" },
+	{ LISTEN("") "clients = ( { address = \"192.0.2.1\"; relayclient_suffix = \".x\"; } );",
+	  "t:4: relayclient_suffix does nothing without relayclient" },
+	{ LISTEN("") "clients = ( { name = \"a.example\"; max_sessions = 5; } );",
+	  "t:4: max_sessions and max_sessions_per_minute do nothing in a rule that has names only" },
+	{ LISTEN("sender_rights = \"listed\";"),
+	  "t:3: sender_rights: \"listed\" is the same as \"own\" without sender_map" },
+	{ LISTEN("") "sender_map = \"/x\";",
+	  "t:4: sender_map does nothing: sender_rights is \"listed\" nowhere" },
+	{ LISTEN("") "rates = ( { per = \"user\"; } );", "t:4: this group of rates limits nothing" },
+	{ LISTEN("") "recipient_maps = ( { domain = \"example.org\"; } );", "t:4: this map of recipients is empty" },
+};
+
+START_TEST(what_might_be_meant_otherwise_is_warned_of)
+{
+	struct config *config = read_good(warnings[_i].text);
+
+	ck_assert_msg(config->warning_count == (warnings[_i].warning != NULL), "%zu warnings, the first: %s",
+		      config->warning_count, config->warning_count ? config->warnings[0] : "none");
+	if (warnings[_i].warning)
+		ck_assert_str_eq(config->warnings[0], warnings[_i].warning);
+	config_put(&config);
+}
+END_TEST
+
+START_TEST(a_rate_has_an_amount_and_a_period)
+{
+	struct config *config = read_good(LISTEN("") "rates = ( { per = \"client\"; sessions = \"20/10m\";"
+						     " octets = \"1G/d\"; messages = \"5/90\"; } );");
+	const struct rates_config *rates = &config->rates[0];
+
+	ck_assert(rates->sessions.amount == 20 && rates->sessions.period_s == 600);
+	ck_assert(rates->octets.amount == UINT64_C(1) << 30 && rates->octets.period_s == 86400);
+	ck_assert(rates->messages.amount == 5 && rates->messages.period_s == 90);
+	ck_assert(rates->recipients.amount == 0);
+	config_put(&config);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("lint_rules");
+	TCase *tcase = tcase_create("lint_rules");
+
+	suite_add_tcase(suite, tcase);
+	ADD_ROWS(tcase, what_lets_everybody_relay_is_refused_with_other_mistakes, errors);
+	ADD_ROWS(tcase, what_might_be_meant_otherwise_is_warned_of, warnings);
+	tcase_add_test(tcase, a_rate_has_an_amount_and_a_period);
+	return unit_main(suite);
+}
