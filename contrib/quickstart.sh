@@ -14,7 +14,8 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${SMTPFRONTD_BUILD:-$top/build-quickstart}
 port=${SMTPFRONTD_PORT:-2525}
 smtps_port=${SMTPFRONTD_SMTPS_PORT:-2465}
-packages=(gcc libc6-dev make autoconf automake pkg-config libevent-dev libssl-dev libconfig-dev libidn2-dev openssl)
+packages=(gcc libc6-dev make autoconf automake pkg-config libevent-dev libssl-dev libconfig-dev libidn2-dev
+	libgsasl-dev libcrypt-dev openssl)
 
 say() { printf '%s\n' "$*"; }
 die() {

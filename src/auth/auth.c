@@ -7,9 +7,7 @@
 
 void auth_answer_clear(struct auth_answer *answer)
 {
-	if (answer->challenge.data)
-		explicit_bzero(answer->challenge.data, answer->challenge.size);
-	buf_fini(&answer->challenge);
+	buf_wipe(&answer->challenge);
 	*answer = (struct auth_answer){ 0 };
 }
 

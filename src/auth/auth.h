@@ -31,6 +31,7 @@ enum auth_result {
 	AUTH_MALFORMED,   /* the client's message is none of this mechanism */
 	AUTH_TOO_WEAK,    /* this user may not use this mechanism */
 	AUTH_UNAVAILABLE, /* the source is down or too busy */
+	AUTH_READY,       /* attempt: the client has said what is to be looked at; see auth/attempt.h */
 };
 
 struct auth_answer {

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "conf/config_auth.h"
 #include "conf/config_backend.h"
 #include "conf/config_rules.h"
 
@@ -62,6 +63,8 @@ struct session_config {
 	bool tls_compat;
 	bool tls_required;
 	bool tls_tickets;
+	bool offer_auth;
+	bool auth_without_tls;
 	struct network_list proxy_from;  /* peers that begin with a PROXY header */
 };
 
@@ -155,6 +158,8 @@ struct config {
 	struct client_config *clients; /* the first that matches holds */
 	size_t client_count;
 
+	struct auth_config *auth; /* in the order in which they are asked */
+	size_t auth_count;
 	struct rates_config *rates;
 	size_t rates_count;
 	struct recipient_map_config *recipient_maps; /* in the order in which they are asked */

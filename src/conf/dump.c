@@ -141,6 +141,7 @@ static void dump_value(const struct config *config, const struct option *o, cons
 		break;
 	case OPTION_MAILBOXES:
 	case OPTION_HOSTS:
+	case OPTION_MECHANISMS:
 	case OPTION_OFFERS:
 	case OPTION_COMMAND:
 	case OPTION_VARIABLES:
@@ -164,6 +165,7 @@ static void dump_value(const struct config *config, const struct option *o, cons
 	case OPTION_ROUTES:
 	case OPTION_CLIENTS:
 	case OPTION_RATES:
+	case OPTION_AUTHS:
 	case OPTION_RECIPIENT_MAPS:
 	case OPTION_TYPES:
 		break;
@@ -303,6 +305,21 @@ static void dump_clients(const struct dump *d)
 	fputs("\n);\n", d->out);
 }
 
+static void dump_auth(const struct dump *d)
+{
+	if (d->config->auth_count == 0)
+		return;
+	fputs("\nauth = (", d->out);
+	for (size_t i = 0; i < d->config->auth_count; i++) {
+		const struct auth_config *auth = &d->config->auth[i];
+
+		fputs(i ? ",\n\t{\n" : "\n\t{\n", d->out);
+		dump_scope(d, OPTION_AUTH, auth, auth->places, "\t\t");
+		fputs("\t}", d->out);
+	}
+	fputs("\n);\n", d->out);
+}
+
 static void dump_rates(const struct dump *d)
 {
 	if (d->config->rates_count == 0)
@@ -345,6 +362,7 @@ bool config_dump(const struct config *config, bool with_places, FILE *out)
 	dump_routes(&d);
 	dump_listeners(&d);
 	dump_clients(&d);
+	dump_auth(&d);
 	dump_rates(&d);
 	dump_recipient_maps(&d);
 	return fflush(out) == 0 && !ferror(out);

@@ -77,6 +77,7 @@ static const char *type_words(const struct option *o)
 		[OPTION_MAILBOX] = "The name of a mailbox",
 		[OPTION_MAILBOXES] = "A list of names of mailboxes",
 		[OPTION_HOSTS] = "A list of hosts",
+		[OPTION_MECHANISMS] = "A list of names of mechanisms",
 		[OPTION_OFFERS] = "A list of words",
 		[OPTION_COMMAND] = "A list of a path and arguments",
 		[OPTION_VARIABLES] = "A list of variables",
@@ -88,6 +89,7 @@ static const char *type_words(const struct option *o)
 		[OPTION_ROUTES] = "A list of groups",
 		[OPTION_CLIENTS] = "A list of groups",
 		[OPTION_RATES] = "A list of groups",
+		[OPTION_AUTHS] = "A list of groups",
 		[OPTION_RECIPIENT_MAPS] = "A list of groups",
 		[OPTION_HOST_PATTERNS] = "A list of names of hosts",
 		[OPTION_ALIASES] = "A list of strings",
@@ -201,6 +203,7 @@ static const char *scope_name(enum option_scope scope)
 		[OPTION_CLIENT] = "Keys of a rule for clients",
 		[OPTION_CERTIFICATE] = "Keys of a certificate",
 		[OPTION_RATES_ROW] = "Keys of a group in rates",
+		[OPTION_AUTH] = "Keys of a source of users",
 		[OPTION_RECIPIENT_MAP] = "Keys of a group in recipient_maps",
 	};
 
@@ -230,6 +233,7 @@ bool manual_list_options(FILE *out)
 		[OPTION_GLOBAL] = "global", [OPTION_SESSION] = "session", [OPTION_LISTENER] = "listener",
 		[OPTION_BACKEND] = "backend", [OPTION_ROUTE] = "route",
 		[OPTION_CLIENT] = "client", [OPTION_CERTIFICATE] = "certificate", [OPTION_RATES_ROW] = "rates",
+		[OPTION_AUTH] = "auth",
 		[OPTION_RECIPIENT_MAP] = "map",
 	};
 

@@ -289,3 +289,16 @@ const char *name_check_variable(struct span text)
 		return "is neither NAME nor NAME=value";
 	return name_check_argument(text);
 }
+
+const char *name_check_mechanism(struct span mechanism)
+{
+	if (mechanism.len == 0 || mechanism.len > 20)
+		return "is no name of 1 to 20 characters";
+	for (size_t i = 0; i < mechanism.len; i++) {
+		char c = mechanism.ptr[i];
+
+		if (!(c >= 'A' && c <= 'Z') && !ascii_is_digit(c) && c != '-' && c != '_')
+			return "must be the name of a mechanism in capitals, such as \"SCRAM-SHA-256\"";
+	}
+	return NULL;
+}

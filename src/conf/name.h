@@ -57,6 +57,9 @@ const char *name_check_offer(struct span offer);
 /* Letters, digits and any of "-._/", 32 at most: what syslog takes for the name of a program. */
 const char *name_check_tag(struct span tag);
 
+/* The name of a SASL mechanism (RFC 4422 3.1), in capitals. */
+const char *name_check_mechanism(struct span mechanism);
+
 /* One or more lines of printable ASCII, each short enough for a reply line (RFC 5321 4.5.3.1.5). */
 const char *name_check_greeting(struct span text);
 

@@ -1,6 +1,7 @@
 #include "conf/option.h"
 
 #include "conf/config.h"
+#include "conf/option_words.h"
 
 #define KI UINT64_C(1024)
 #define MI (1024 * KI)
@@ -43,6 +44,8 @@ enum {
 #define CERTIFICATE(name) \
 	.key = #name, .scope = OPTION_CERTIFICATE, .is_reloadable = true, \
 	.offset = offsetof(struct tls_pair_config, name)
+#define AUTH(name) \
+	.key = #name, .scope = OPTION_AUTH, .is_reloadable = true, .offset = offsetof(struct auth_config, name)
 #define RATES_ROW(name) \
 	.key = #name, .scope = OPTION_RATES_ROW, .is_reloadable = true, .offset = offsetof(struct rates_config, name)
 #define RECIPIENT_MAP(name) \
@@ -55,88 +58,7 @@ enum {
 #define SECONDS(least, most) .type = OPTION_U32, .unit = UNIT_SECONDS, .min = (least), .max = (most)
 
 #define BOOL .type = OPTION_BOOL
-#define WORD(list) .type = OPTION_WORD, .words = (list)
-
-static const struct option_word log_levels[] = {
-	{ "error", LOG_LEVEL_ERROR }, { "warning", LOG_LEVEL_WARNING }, { "notice", LOG_LEVEL_NOTICE },
-	{ "info", LOG_LEVEL_INFO },   { "debug", LOG_LEVEL_DEBUG },     { NULL, 0 },
-};
-
-static const struct option_word log_formats[] = {
-	{ "text", LOG_FORMAT_TEXT }, { "json", LOG_FORMAT_JSON }, { NULL, 0 },
-};
-
-static const struct option_word traces[] = {
-	{ "net", LOG_TRACE_NET },       { "smtp", LOG_TRACE_SMTP },       { "tls", LOG_TRACE_TLS },
-	{ "policy", LOG_TRACE_POLICY }, { "spool", LOG_TRACE_SPOOL },     { "backend", LOG_TRACE_BACKEND },
-	{ NULL, 0 },
-};
-
-/* RFC 5424 6.2.1, with the names of syslog(3), which has none for 12 to 15. */
-static const struct option_word syslog_facilities[] = {
-	{ "kern", 0 },      { "user", 1 },    { "mail", 2 },    { "daemon", 3 },  { "auth", 4 },
-	{ "syslog", 5 },    { "lpr", 6 },     { "news", 7 },    { "uucp", 8 },    { "cron", 9 },
-	{ "authpriv", 10 }, { "ftp", 11 },    { "local0", 16 }, { "local1", 17 }, { "local2", 18 },
-	{ "local3", 19 },   { "local4", 20 }, { "local5", 21 }, { "local6", 22 }, { "local7", 23 },
-	{ NULL, 0 },
-};
-
-static const struct option_word backend_types[] = {
-	{ "maildir", BACKEND_MAILDIR }, { "null", BACKEND_NULL }, { "lmtp", BACKEND_LMTP },
-	{ "smtp", BACKEND_SMTP },       { "qmail-queue", BACKEND_QMAIL_QUEUE },
-	{ "sendmail", BACKEND_SENDMAIL }, { NULL, 0 },
-};
-
-static const struct option_word relay_tls[] = {
-	{ "never", CONFIG_RELAY_TLS_NEVER },   { "may", CONFIG_RELAY_TLS_MAY },
-	{ "encrypt", CONFIG_RELAY_TLS_ENCRYPT }, { "verify", CONFIG_RELAY_TLS_VERIFY },
-	{ "immediate", CONFIG_RELAY_TLS_IMMEDIATE }, { NULL, 0 },
-};
-
-static const struct option_word bare_newlines[] = {
-	{ "auto", CONFIG_BARE_NEWLINE_AUTO },
-	{ "reject", CONFIG_BARE_NEWLINE_REJECT },
-	{ NULL, 0 },
-};
-
-static const struct option_word bare_newlines_of_clients[] = {
-	{ "auto", CONFIG_BARE_NEWLINE_AUTO },
-	{ "reject", CONFIG_BARE_NEWLINE_REJECT },
-	{ "lenient", CONFIG_BARE_NEWLINE_LENIENT },
-	{ NULL, 0 },
-};
-
-static const struct option_word route_authenticated[] = {
-	{ "any", ROUTE_AUTHENTICATED_ANY },
-	{ "yes", ROUTE_AUTHENTICATED_YES },
-	{ "no", ROUTE_AUTHENTICATED_NO },
-	{ NULL, 0 },
-};
-
-static const struct option_word quota_replies[] = {
-	{ "temporary", false }, { "permanent", true }, { NULL, 0 },
-};
-
-static const struct option_word sender_rights[] = {
-	{ "own", SENDER_RIGHTS_OWN }, { "listed", SENDER_RIGHTS_LISTED }, { "any", SENDER_RIGHTS_ANY }, { NULL, 0 },
-};
-
-static const struct option_word rate_pers[] = {
-	{ "client", RATE_PER_CLIENT },
-	{ "user", RATE_PER_USER },
-	{ "sender_domain", RATE_PER_SENDER_DOMAIN },
-	{ "listener", RATE_PER_LISTENER },
-	{ NULL, 0 },
-};
-
-/* In the order of enum tls_client_verify. */
-static const struct option_word client_verifications[] = {
-	{ "off", 0 }, { "ask", 1 }, { "require", 2 }, { NULL, 0 },
-};
-
-static const struct option_word unknown_parameters[] = {
-	{ "ignore", false }, { "reject", true }, { NULL, 0 },
-};
+#define WORD(list) .type = OPTION_WORD, .words = option_words_##list
 
 /* In the order of the manual. Rows of session keys come before the groups, which start from them. */
 const struct option option_table[] = {
@@ -225,7 +147,7 @@ const struct option option_table[] = {
 	{ GLOBAL(log_format), WORD(log_formats), .is_reloadable = true, .default_text = "text",
 	  .help = "How lines of the log look on standard error: words with key=value pairs, or a JSON object "
 		  "each." },
-	{ GLOBAL(trace), .type = OPTION_WORDS, .words = traces, .is_reloadable = true,
+	{ GLOBAL(trace), .type = OPTION_WORDS, .words = option_words_traces, .is_reloadable = true,
 	  .default_words = "nothing", .example = "( \"smtp\", \"tls\" )",
 	  .help = "What is logged step by step, as with log_level \"debug\", which traces everything. SIGUSR2 "
 		  "traces everything for a while and, when it comes again, goes back to this." },
@@ -312,11 +234,15 @@ const struct option option_table[] = {
 	  .help = "Load balancers: a connection from one of these must begin with a header of the PROXY "
 		  "protocol, version 1 or 2, before TLS and everything else, and who the header names is the "
 		  "client. From others the header is an unknown command." },
-	{ SESSION(unknown_parameters, rejects_unknown_parameters), BOOL, .words = unknown_parameters,
+	{ SESSION(unknown_parameters, rejects_unknown_parameters), BOOL, .words = option_words_unknown_parameters,
 	  .is_reloadable = true, .default_text = "ignore",
 	  .help = "Parameters of MAIL and RCPT that belong to no extension we offer. \"reject\" answers 555, "
 		  "as RFC 5321 asks for; \"ignore\" takes the command without them." },
 
+	{ SESSION(offer_auth, offer_auth), BOOL, .is_reloadable = true, .default_text = "true",
+	  .help = "Let clients log in here, where auth names sources of users." },
+	{ SESSION(auth_without_tls, auth_without_tls), BOOL, .is_reloadable = true, .default_text = "false",
+	  .help = "Let clients log in without TLS, too, so that everybody on the way can read their passwords." },
 	{ SESSION(require_auth, require_auth), BOOL, .is_reloadable = true, .default_text = "false",
 	  .help = "Answer 530 to MAIL of clients that have not authenticated, as on port 587. Clients that may "
 		  "relay because of their address are not asked." },
@@ -427,6 +353,11 @@ const struct option option_table[] = {
 	  .help = "Rules for clients by their address. The first whose addresses hold the client's counts, "
 		  "on all listeners." },
 
+	{ GLOBAL(auth), .type = OPTION_AUTHS, .is_reloadable = true, .default_words = "nobody can log in",
+	  .example = "( { type = \"file\"; path = \"/etc/smtpfrontd/passwd\"; } )",
+	  .help = "Where users are known. For the mechanisms PLAIN and LOGIN the first source that knows the user "
+		  "decides; any other mechanism belongs to the first source that offers it. While a source is down "
+		  "those behind it are not asked, and clients are told 454." },
 	{ GLOBAL(rates), .type = OPTION_RATES, .is_reloadable = true, .default_words = "no limits",
 	  .example = "( { per = \"user\"; messages = \"100/h\"; recipients = \"500/h\"; } )",
 	  .help = "How much may come within a time, each a group that counts for itself. What is beyond is put "
@@ -479,7 +410,7 @@ const struct option option_table[] = {
 	{ MAILDIR(quota_messages, quota_messages), COUNT(1, 1000000000), .may_be_unlimited = true,
 	  .default_text = "unlimited",
 	  .help = "The messages in a mailbox, counted as for quota." },
-	{ MAILDIR(quota_reply, is_quota_permanent), .type = OPTION_BOOL, .words = quota_replies,
+	{ MAILDIR(quota_reply, is_quota_permanent), .type = OPTION_BOOL, .words = option_words_quota_replies,
 	  .default_text = "temporary",
 	  .help = "What is said to a recipient whose mailbox is full: 452, and the client tries again for "
 		  "some days, or 552, and the sender learns it at once." },
@@ -636,6 +567,17 @@ const struct option option_table[] = {
 	  .help = "Do the rates per client and per sender_domain hold for these clients? Those per user and per "
 		  "listener always do." },
 
+	{ AUTH(type), WORD(auth_types), .is_required = true, .example = "\"file\"",
+	  .help = "What kind of source it is: \"file\" is a file of users and passwords, which "
+		  "smtpfrontd-passwd writes; \"certificate\" takes a client for whom its certificate names "
+		  "(EXTERNAL), where tls_client_verify asks for one." },
+	{ AUTH(path), .type = OPTION_PATH, .default_words = "none; a file needs it",
+	  .example = "\"/etc/smtpfrontd/passwd\"",
+	  .help = "The password file. It is read again by itself when it changes." },
+	{ AUTH(mechanisms), .type = OPTION_MECHANISMS, .default_words = "those that each user can use",
+	  .example = "( \"SCRAM-SHA-256\", \"PLAIN\", \"LOGIN\" )",
+	  .help = "The mechanisms of this source that clients are offered, also where some users cannot use one. A "
+		  "client that picks such a one for such a user fails, and tries no other." },
 	{ RATES_ROW(per), WORD(rate_pers), .is_required = true, .example = "\"user\"",
 	  .help = "What is counted for itself: each client (see client_prefix_ipv4), each user, each domain of "
 		  "senders, the null sender <> being one of its own, or each listener." },
@@ -676,5 +618,5 @@ const size_t option_table_len = sizeof(option_table) / sizeof(*option_table);
 
 const char *option_backend_type_name(unsigned type)
 {
-	return option_word_find(backend_types, type);
+	return option_word_find(option_words_backend_types, type);
 }

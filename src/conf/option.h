@@ -17,6 +17,7 @@ enum option_group {
 	OPTION_GROUP_CLIENTS,
 	OPTION_GROUP_CERTIFICATES,
 	OPTION_GROUP_RATES,
+	OPTION_GROUP_AUTH,
 	OPTION_GROUP_RECIPIENT_MAPS,
 	OPTION_GROUPS
 };
@@ -31,6 +32,7 @@ enum option_scope {
 	OPTION_CLIENT,   /* struct client_config */
 	OPTION_CERTIFICATE, /* struct tls_pair_config */
 	OPTION_RATES_ROW, /* struct rates_config */
+	OPTION_AUTH,      /* struct auth_config */
 	OPTION_RECIPIENT_MAP, /* struct recipient_map_config */
 	OPTION_SCOPES
 };
@@ -51,6 +53,7 @@ enum option_type {
 	OPTION_MAILBOX,      /* const char * */
 	OPTION_MAILBOXES,    /* struct text_list */
 	OPTION_HOSTS,        /* struct text_list */
+	OPTION_MECHANISMS,   /* struct text_list */
 	OPTION_OFFERS,       /* struct text_list */
 	OPTION_COMMAND,      /* struct text_list */
 	OPTION_VARIABLES,    /* struct text_list */
@@ -71,6 +74,7 @@ enum option_type {
 	OPTION_ROUTES,
 	OPTION_CLIENTS,
 	OPTION_RATES,
+	OPTION_AUTHS,
 	OPTION_RECIPIENT_MAPS,
 	OPTION_TYPES
 };

@@ -22,6 +22,8 @@ bool option_is_in(const struct option *o, enum option_group group)
 		return group == OPTION_GROUP_CLIENTS;
 	case OPTION_CERTIFICATE:
 		return group == OPTION_GROUP_CERTIFICATES;
+	case OPTION_AUTH:
+		return group == OPTION_GROUP_AUTH;
 	case OPTION_RATES_ROW:
 		return group == OPTION_GROUP_RATES;
 	case OPTION_RECIPIENT_MAP:
@@ -61,6 +63,7 @@ const char *option_group_name(enum option_group group)
 		[OPTION_GROUP_CLIENTS] = "clients",
 		[OPTION_GROUP_CERTIFICATES] = "tls_certificates",
 		[OPTION_GROUP_RATES] = "rates",
+		[OPTION_GROUP_AUTH] = "auth",
 		[OPTION_GROUP_RECIPIENT_MAPS] = "recipient_maps",
 	};
 	_Static_assert(sizeof(names) / sizeof(*names) == OPTION_GROUPS, "a name for each group");

@@ -337,6 +337,11 @@ static const struct group_reader client_groups = {
 	.example = "a list of groups such as ( { address = \"192.0.2.0/24\"; ... } )",
 };
 
+static const struct group_reader auth_groups = {
+	.key = "auth",
+	.read = reader_auth,
+	.example = "a list of groups such as ( { type = \"file\"; path = \"/etc/smtpfrontd/passwd\"; } )",
+};
 static const struct group_reader rates_groups = {
 	.key = "rates",
 	.read = read_rates,
@@ -366,15 +371,18 @@ static bool read_all_groups(struct reader *r, const config_setting_t *root)
 	config->routes = alloc_groups(r, root, "routes", sizeof(*config->routes));
 	config->listeners = alloc_groups(r, root, "listeners", sizeof(*config->listeners));
 	config->clients = alloc_groups(r, root, "clients", sizeof(*config->clients));
+	config->auth = alloc_groups(r, root, "auth", sizeof(*config->auth));
 	config->rates = alloc_groups(r, root, "rates", sizeof(*config->rates));
 	config->recipient_maps = alloc_groups(r, root, "recipient_maps", sizeof(*config->recipient_maps));
 	if (!config->backends || !config->routes || !config->listeners || !config->clients || !config->rates ||
+	    !config->auth ||
 	    !config->recipient_maps)
 		return reader_fail_memory(r);
 	return read_groups(r, root, &backend_groups, &config->backend_count) &&
 	       read_groups(r, root, &route_groups, &config->route_count) &&
 	       read_groups(r, root, &listener_groups, &config->listener_count) &&
 	       read_groups(r, root, &client_groups, &config->client_count) &&
+	       read_groups(r, root, &auth_groups, &config->auth_count) &&
 	       read_groups(r, root, &rates_groups, &config->rates_count) &&
 	       read_groups(r, root, &recipient_map_groups, &config->recipient_map_count);
 }

@@ -59,4 +59,7 @@ bool reader_group(struct reader *r, const config_setting_t *s, enum option_group
 /* The same with the row's default; fields without one are left alone. */
 void reader_default(const struct option *o, void *field);
 
+/* One of auth. */
+bool reader_auth(struct reader *r, const config_setting_t *s, size_t i);
+
 #endif

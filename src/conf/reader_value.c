@@ -81,6 +81,7 @@ static const struct {
 	[OPTION_ALIASES] = { name_check_alias, false, NO_DOMAIN },        /* each of them */
 	[OPTION_SUFFIX] = { name_check_suffix, true, NO_DOMAIN },
 	[OPTION_MAILBOXES] = { name_check_mailbox, false, DOMAIN_BEHIND_AT }, /* each of them */
+	[OPTION_MECHANISMS] = { name_check_mechanism, false, NO_DOMAIN },     /* each of them */
 	[OPTION_HOSTS] = { name_check_endpoint, false, NO_DOMAIN },           /* likewise */
 	[OPTION_OFFERS] = { name_check_offer, false, NO_DOMAIN },             /* likewise */
 	[OPTION_COMMAND] = { name_check_argument, false, NO_DOMAIN },         /* likewise */
@@ -375,6 +376,7 @@ bool reader_value(struct reader *r, const struct option *o, const config_setting
 		[OPTION_MAILBOX] = reader_kept_string,
 		[OPTION_MAILBOXES] = reader_texts,
 		[OPTION_HOSTS] = reader_texts,
+		[OPTION_MECHANISMS] = reader_texts,
 		[OPTION_OFFERS] = reader_texts,
 		[OPTION_COMMAND] = reader_texts,
 		[OPTION_VARIABLES] = reader_texts,

@@ -5,6 +5,7 @@
 #include "front/proxy_gate.h"
 #include "front/server_sockets.h"
 #include "front/server_tls.h"
+#include "front/setup_auth.h"
 #include "front/session_shell.h"
 #include "front/setup_pipe.h"
 #include "front/setup_relay.h"
@@ -25,6 +26,8 @@ enum {
 	RESOLVER_QUEUE_MAX = 256,
 	/* Jobs waiting for the disk; beyond it new ones are answered with 451. */
 	DISK_QUEUE_MAX = 4096,
+	/* Passwords waiting to be hashed; beyond it clients are told 454. */
+	HASHING_QUEUE_MAX = 64,
 	/* Refused content that is read in a tick of the loop: 16 MiB a second, of all sessions. */
 	DISCARD_BYTES_PER_TICK = 16 * 1024 * 1024 / (1000 / LOOP_TICK_MS),
 	/* Descriptors of the process itself. */
@@ -256,6 +259,9 @@ static void fit_descriptors(struct server *s, const struct config *config)
 /* What another configuration changes beside the setup. */
 static void apply_limits(struct server *s, const struct config *config)
 {
+	const struct auth_guard_limits limits = setup_auth_limits(config);
+
+	auth_guard_set_limits(s->auth_guard, &limits);
 	s->spool_budget.max_bytes = config->spool_memory;
 	s->spool_budget.threshold_octets = config->spool_threshold;
 	s->spool_budget.disk->max_files = s->max_spool_files;
@@ -283,17 +289,36 @@ bool server_adopt(struct server *s, struct config *config, bool may_be_short, st
 	return true;
 }
 
+/* One core is left to those who do not guess passwords. */
+static unsigned hashing_threads(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return cores > 2 ? (unsigned)cores - 1 : 1;
+}
+
+static bool build_guard(struct server *s, const struct config *config, struct err *err)
+{
+	const struct auth_guard_limits limits = setup_auth_limits(config);
+
+	s->auth_guard = auth_guard_new(&limits);
+	return s->auth_guard || err_set(err, "out of memory");
+}
+
 static bool build_parts(struct server *s, struct config *config, struct err *err)
 {
 	s->clients = client_table_new();
 	s->rates = rates_store_new();
 	if (!s->clients || !s->rates)
 		return err_set(err, "out of memory");
+	if (getrandom(s->auth_key, sizeof(s->auth_key), 0) < 0)
+		return err_set_errno(err, "getrandom");
 	if (getrandom(&s->next_session, sizeof(s->next_session), 0) < 0)
 		return err_set_errno(err, "getrandom");
 	s->disk = pool_new(s->loop, "disk", s->disk_threads, DISK_QUEUE_MAX, err);
+	s->hashing = pool_new(s->loop, "hashing", hashing_threads(), HASHING_QUEUE_MAX, err);
 	s->resolver = pool_new(s->loop, "resolver", RESOLVER_THREADS, RESOLVER_QUEUE_MAX, err);
-	if (!s->disk || !s->resolver || !build_spool(s, err))
+	if (!s->disk || !s->resolver || !s->hashing || !build_guard(s, config, err) || !build_spool(s, err))
 		return false;
 	return server_adopt(s, config, false, err) && server_tls_open(s, err);
 }
@@ -392,11 +417,14 @@ void server_free(struct server **server)
 	backend_relay_abandon(&s->relays);
 	pool_free(&s->resolver);
 	pool_free(&s->disk);
+	pool_free(&s->hashing);
 	spool_disk_free(&s->spool_budget.disk);
 	server_tls_close(s);
 	setup_put(&s->setup);
 	client_table_free(&s->clients);
 	store_free(&s->rates);
+	auth_guard_free(&s->auth_guard);
+	explicit_bzero(s->auth_key, sizeof(s->auth_key));
 	loop_timer_stop(s->loop, &s->stop_timer);
 	loop_timer_stop(s->loop, &s->report);
 	config = (struct config *)s->start_config;

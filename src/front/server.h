@@ -29,6 +29,9 @@ struct server {
 	struct list gates;    /* of proxy_gate's: connections that wait for their PROXY header */
 	struct list sessions; /* of session_shell.link */
 	struct client_table *clients;
+	struct pool *hashing;      /* owned: for passwords */
+	struct auth_guard *auth_guard; /* owned */
+	unsigned char auth_key[32]; /* for salts of users that there are not, where a password file has none */
 	struct store *rates; /* owned: what the policy of that name has counted */
 	uint32_t session_count;
 	uint32_t max_sessions; /* what the descriptors allow of the configured one */

@@ -1,6 +1,8 @@
 #include "front/session_shell.h"
 
 #include "front/session_proxy.h"
+#include "front/session_auth.h"
+#include "front/session_log.h"
 #include "front/session_steps.h"
 #include "front/session_tls.h"
 #include "front/session_trace.h"
@@ -33,64 +35,6 @@ const char *session_shell_message_id(const struct session_shell *sh, char text[M
 	return text;
 }
 
-/* ---- the log ---- */
-
-static void log_address(const char *key, const struct smtp_address *address)
-{
-	struct buf text = { 0 };
-
-	if (smtp_address_write(&text, address))
-		log_span(key, buf_span(&text));
-	buf_fini(&text);
-}
-
-void session_shell_log_refusal(struct session_shell *sh, const struct smtp_reply *reply, const char *stage,
-			       struct span line, const char *detail)
-{
-	sh->errors++;
-	sh->last_reason = reply->reason;
-	if (!log_enabled(LOG_LEVEL_INFO))
-		return;
-	log_begin(LOG_LEVEL_INFO, sh->id, "refused");
-	log_addr("client", &sh->client);
-	log_str("stage", stage);
-	log_u64("code", reply->code);
-	log_str("status", reply->status);
-	log_str("reason", reply->reason);
-	if (line.len)
-		log_span("line", line);
-	if (sh->envelope)
-		log_address("sender", &sh->envelope->sender);
-	if (sh->envelope && strcmp(stage, "rcpt") == 0 && line.len == 0)
-		log_address("recipient", &sh->envelope->candidate);
-	log_str("reply", reply->text);
-	if (detail && *detail)
-		log_str("detail", detail);
-	log_end();
-}
-
-static void log_disconnect(const struct session_shell *sh, const char *reason, int error)
-{
-	if (!log_enabled(LOG_LEVEL_INFO))
-		return;
-	log_begin(LOG_LEVEL_INFO, sh->id, "disconnect");
-	log_addr("client", &sh->client);
-	log_str("listener", sh->listener->config->listen);
-	log_str("reason", reason);
-	log_str("stage", smtp_session_stage(sh->smtp));
-	if (error)
-		log_str("error", strerror(error));
-	log_u64("messages", sh->accepted);
-	log_u64("errors", sh->errors);
-	log_u64("bytes_in", conn_bytes_in(sh->conn));
-	log_u64("bytes_out", conn_bytes_out(sh->conn));
-	log_u64("seconds", (now_ms(sh) - sh->begun_ms) / 1000);
-	session_tls_log(sh);
-	if (*conn_tls_failure(sh->conn))
-		log_str("tls_failure", conn_tls_failure(sh->conn));
-	log_end();
-}
-
 /* ---- the end ---- */
 
 static void free_shell(struct loop_garbage *garbage)
@@ -112,9 +56,10 @@ static void end_session(struct session_shell *sh, const char *reason, int error,
 	struct server *server = sh->server;
 	const struct addr client = sh->client;
 
-	log_disconnect(sh, reason, error);
+	session_log_disconnect(sh, reason, error);
 	loop_timer_stop(server->loop, &sh->timer);
 	loop_timer_stop(server->loop, &sh->rest_timer);
+	session_auth_free(sh);
 	envelope_free(&sh->envelope);
 	if (ending == CLOSE_NOW)
 		conn_close(&sh->conn);
@@ -341,6 +286,7 @@ static enum turn handle(struct session_shell *sh, const struct smtp_event *event
 		conn_set_read_max(sh->conn, COMMAND_READ_MAX);
 		return TURN_GOES_ON;
 	case SMTP_EVENT_REPLIED:
+		session_auth_drop(sh, event->u.replied.reply->reason);
 		session_shell_log_refusal(sh, event->u.replied.reply, smtp_session_stage(sh->smtp),
 					  event->u.replied.line, NULL);
 		return TURN_GOES_ON;
@@ -499,6 +445,7 @@ static void take_secured(void *owner)
 	sh->is_extended = false;
 	session_trace_secured(sh);
 	smtp_session_tls_started(sh->smtp);
+	session_auth_offer(sh);
 	run_turn(sh, SPAN_LITERAL(""), &turn);
 }
 
@@ -557,6 +504,7 @@ static void close_with(struct session_shell *sh, enum smtp_reply_name name)
 		return;
 	}
 	session_shell_log_refusal(sh, smtp_reply(name), stage, SPAN_LITERAL(""), NULL);
+	session_auth_drop(sh, smtp_reply(name)->reason);
 	smtp_session_close(sh->smtp, smtp_reply(name));
 	do {
 		smtp_session_next(sh->smtp, SPAN_LITERAL(""), &event);
@@ -690,6 +638,7 @@ bool session_shell_start(struct server *server, struct setup *setup, const struc
 		log_addr("proxy", peer);
 	log_end();
 	look_at_clocks_soon(sh);
+	session_auth_offer(sh);
 	if (session_tls_is_immediate(listener))
 		start_handshake(sh);
 	else if (sh->is_tls)

@@ -12,6 +12,8 @@
 
 enum { SESSION_ID_SIZE = 13, MESSAGE_ID_SIZE = SESSION_ID_SIZE + 11 };
 
+struct session_auth;
+
 struct session_shell {
 	struct list link; /* in server.sessions */
 	struct server *server;
@@ -26,6 +28,8 @@ struct session_shell {
 	char *helo_name;           /* owned; NULL before HELO */
 	char *user;                /* owned; who has authenticated; NULL: nobody */
 	uint32_t rejected_recipients; /* with a permanent error */
+	char *auth_mechanisms;     /* owned; lent to the machine; NULL: none */
+	struct session_auth *auth; /* owned; NULL before the first AUTH */
 	struct loop_timer timer;
 	struct loop_timer rest_timer; /* runs while is_resting */
 	struct loop_garbage garbage;

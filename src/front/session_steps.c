@@ -2,6 +2,7 @@
  * What each event means: the greeting of the client, the begin of a message, and
  * what is common to all steps.
  */
+#include "front/session_auth.h"
 #include "front/session_steps_private.h"
 
 #include "proto/trace.h"
@@ -117,6 +118,7 @@ static void room_checked(struct op *op)
 static const char *protocol_of(const struct session_shell *sh)
 {
 	return trace_protocol((sh->is_extended ? TRACE_EXTENDED : 0u) | (sh->is_tls ? TRACE_TLS : 0u) |
+			      (sh->user ? TRACE_AUTH : 0u) |
 			      (sh->envelope->mail.is_smtputf8 ? TRACE_SMTPUTF8 : 0u));
 }
 
@@ -133,6 +135,7 @@ static bool note_mail(struct session_shell *sh, const struct smtp_event *event)
 	mail->session_id = sh->id;
 	mail->client = &sh->client;
 	mail->helo_name = span_str(sh->helo_name);
+	mail->user = sh->user;
 	mail->protocol = protocol_of(sh);
 	mail->message_id = arena_dup(&e->arena, span_str(session_shell_message_id(sh, id)));
 	return mail->message_id != NULL;
@@ -208,6 +211,10 @@ void session_step_decide(struct session_shell *sh, const struct smtp_event *even
 	case SMTP_EVENT_MAIL:
 		decide_mail(sh, event, v);
 		return;
+	case SMTP_EVENT_AUTH:
+	case SMTP_EVENT_AUTH_STEP:
+		session_auth_decide(sh, event, v);
+		return;
 	case SMTP_EVENT_RCPT:
 		session_step_rcpt(sh, event, v);
 		return;
@@ -256,6 +263,10 @@ void session_step_expire(struct session_shell *sh)
 	const struct smtp_reply *reply = smtp_reply(SMTP_REPLY_LOCAL_ERROR);
 	struct envelope *e = sh->envelope;
 
+	if (smtp_session_in_auth(sh->smtp)) {
+		session_auth_expire(sh);
+		return;
+	}
 	if (op_running(&e->spool_op)) {
 		expire_content(sh);
 		return;

@@ -4,6 +4,7 @@
 #include "front/server.h"
 #include "front/server_tls.h"
 #include "front/setup_pipe.h"
+#include "front/setup_auth.h"
 #include "front/setup_relay.h"
 #include "net/tls.h"
 
@@ -136,6 +137,8 @@ static bool fill_options(struct setup_listener *l, const struct config *config, 
 		.rejects_unknown_parameters = c->rejects_unknown_parameters,
 		.offers_starttls = server_tls_is_configured(c) && !c->tls_immediate,
 		.requires_tls = c->tls_required,
+		.offers_auth = c->offer_auth && config->auth_count > 0,
+		.auth_without_tls = c->auth_without_tls,
 	};
 	return l->options.greeting || err_set(err, "out of memory");
 }
@@ -168,7 +171,7 @@ struct setup *setup_new(struct server *server, struct config *config, const stru
 	setup->number = older ? older->number + 1 : 1;
 	setup->config = config_get(config);
 	policy_chain_init(&setup->policies);
-	if (!build_backends(setup, server, err) || !build_policies(setup, server, err) ||
+	if (!setup_auth_build(&setup->auth, server, config, err) || !build_backends(setup, server, err) || !build_policies(setup, server, err) ||
 	    !build_listeners(setup, err) || !server_tls_load(setup, older, err))
 		setup_put(&setup);
 	return setup;
@@ -196,6 +199,7 @@ static void free_setup(struct setup *setup)
 		fini_listener(&setup->listeners[i]);
 	free(setup->listeners);
 	policy_chain_fini(&setup->policies);
+	auth_chain_fini(&setup->auth);
 	for (size_t i = 0; setup->backends && i < config->backend_count; i++)
 		backend_free(&setup->backends[i]);
 	free(setup->backends);

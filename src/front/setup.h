@@ -12,6 +12,7 @@
 #ifndef FRONT_SETUP_H
 #define FRONT_SETUP_H
 
+#include "auth/auth.h"
 #include "backend/maildir.h"
 #include "conf/config.h"
 #include "front/route.h"
@@ -33,6 +34,7 @@ struct setup {
 	uint32_t references;
 	uint32_t number;                /* of setups of this process; the first is 1 */
 	const struct config *config;    /* holds a reference */
+	struct auth_chain auth;
 	struct policy_chain policies;
 	struct backend **backends;      /* as config->backends; owned */
 	struct setup_listener *listeners; /* as config->listeners; owned */

@@ -10,6 +10,7 @@
 #ifndef NET_TLS_H
 #define NET_TLS_H
 
+#include "base/bug.h"
 #include "base/err.h"
 #include "base/span.h"
 
@@ -85,6 +86,16 @@ struct tls_facts {
 };
 
 void tls_facts_read(struct tls_facts *facts, const SSL *ssl);
+
+/* What binds authentication to this connection (RFC 9266). False: TLS is older than 1.3. */
+enum { TLS_EXPORTER_SIZE = 32 };
+MUST_CHECK bool tls_exporter_read(char exporter[TLS_EXPORTER_SIZE], const SSL *ssl);
+
+/*
+ * Whom the client's certificate names: its first mail address, or else its common name. False: it showed none that is
+ * valid, or one without a name that fits, or with a NUL in it.
+ */
+MUST_CHECK bool tls_client_name_read(char *name, size_t size, const SSL *ssl);
 
 /* Why something failed on this thread: OpenSSL's words, without file and line. Clears its queue. */
 const char *tls_error_text(char *text, size_t size);

@@ -97,3 +97,65 @@ void tls_facts_read(struct tls_facts *facts, const SSL *ssl)
 	read_client(facts, ssl);
 	ERR_clear_error();
 }
+
+bool tls_exporter_read(char exporter[TLS_EXPORTER_SIZE], const SSL *ssl)
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	bool is_good = SSL_version(ssl) == TLS1_3_VERSION &&
+		       SSL_export_keying_material((SSL *)ssl, (unsigned char *)exporter, TLS_EXPORTER_SIZE, label,
+						  sizeof(label) - 1, NULL, 0, 0) == 1;
+
+	ERR_clear_error();
+	return is_good;
+}
+
+static bool copy_name(char *name, size_t size, const ASN1_STRING *text)
+{
+	unsigned char *utf8 = NULL;
+	int len = text ? ASN1_STRING_to_UTF8(&utf8, text) : -1;
+	bool is_good = len > 0 && (size_t)len < size && !memchr(utf8, '\0', (size_t)len);
+
+	if (is_good) {
+		memcpy(name, utf8, (size_t)len);
+		name[len] = '\0';
+	}
+	OPENSSL_free(utf8);
+	return is_good;
+}
+
+/* RFC 5280 4.2.1.6: rfc822Name. False: there is none. */
+static const ASN1_STRING *find_mail_address(const GENERAL_NAMES *names)
+{
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+
+		if (name->type == GEN_EMAIL)
+			return name->d.rfc822Name;
+	}
+	return NULL;
+}
+
+static const ASN1_STRING *find_common_name(const X509 *cert)
+{
+	const X509_NAME *subject = X509_get_subject_name(cert);
+	int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+
+	return at < 0 ? NULL : X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
+}
+
+bool tls_client_name_read(char *name, size_t size, const SSL *ssl)
+{
+	const X509 *cert = SSL_get0_peer_certificate(ssl);
+	GENERAL_NAMES *names;
+	const ASN1_STRING *address;
+	bool is_good;
+
+	if (!cert || SSL_get_verify_result(ssl) != X509_V_OK)
+		return false;
+	names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	address = names ? find_mail_address(names) : NULL;
+	is_good = copy_name(name, size, address ? address : find_common_name(cert));
+	GENERAL_NAMES_free(names);
+	ERR_clear_error();
+	return is_good;
+}

@@ -126,14 +126,11 @@ size_t smtp_session_next(struct smtp_session *s, struct span in, struct smtp_eve
 /*
  * The answer to the event that waits. NULL is the default success. An error reply
  * refuses; a reply of 421 closes. The reply is copied into the output at once.
+ *
+ * AUTH and AUTH_STEP: 334 is a challenge, its text in base64, of SMTP_CHALLENGE_MAX octets before that at most; the
+ * default success is 235. What the machine refuses by itself, cancelling included, ends the exchange; REPLIED tells it.
  */
 void smtp_session_verdict(struct smtp_session *s, const struct smtp_reply *reply);
-
-/*
- * Another answer to AUTH and AUTH_STEP: 334 and so many octets, SMTP_CHALLENGE_MAX at most. (The default success
- * is 235.) What the machine refuses by itself, cancelling included, ends the exchange; REPLIED tells it.
- */
-void smtp_session_challenge(struct smtp_session *s, struct span challenge);
 
 /*
  * What AUTH offers from here on: mechanisms in upper case with a blank between; NULL or "": AUTH is not offered

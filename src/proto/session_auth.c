@@ -189,15 +189,3 @@ enum session_step session_take_auth_line(struct smtp_session *s, struct span lin
 		return fail(s, SMTP_REPLY_AUTH_CANCELLED, event);
 	return take_response(s, line, event);
 }
-
-/* ---- verdicts ---- */
-
-void smtp_session_challenge(struct smtp_session *s, struct span challenge)
-{
-	char text[SMTP_AUTH_LINE_MAX + 1];
-	const struct smtp_reply reply = { 334, NULL, text, "challenge" };
-
-	BUG_ON(challenge.len > SMTP_CHALLENGE_MAX);
-	text[base64_encode(challenge, text)] = '\0';
-	smtp_session_verdict(s, &reply);
-}

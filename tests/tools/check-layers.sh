@@ -3,7 +3,7 @@
 #   base <- idn <- proto, conf, net <- auth, policy, spool, backend <- front <- main.c
 # Siblings never see each other, except that policy and backend may see spool.
 # idn is for those who compare domains: conf, policy, backend, front. proto and net do without.
-# proto is pure, libidn2 stays in idn, libconfig in conf, OpenSSL in net, libevent in net and main.c.
+# proto is pure, libidn2 stays in idn, libgsasl and crypt(3) in auth, libconfig in conf, OpenSSL in net, libevent in net and main.c.
 # Usage: check-layers.sh [source directory]; a line per violation, exit 1.
 set -eu
 
@@ -64,6 +64,8 @@ FNR == 1 {
 		complain("OpenSSL belongs to net")
 	if (header == "idn2.h" && folder != "idn")
 		complain("libidn2 belongs to idn")
+	if (header ~ /^(gsasl|crypt)\.h$/ && folder != "auth")
+		complain("libgsasl and crypt(3) belong to auth")
 	if (header == "libconfig.h" && folder != "conf")
 		complain("libconfig belongs to conf")
 }

@@ -1,0 +1,313 @@
+#include "auth/file_private.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WATCH_MS = 2000 };
+
+/* ---- the library ---- */
+
+static struct file_library *library_new(void)
+{
+	struct file_library *library = calloc(1, sizeof(*library));
+
+	if (!library)
+		return NULL;
+	library->references = 1;
+	if (gsasl_init(&library->gsasl) != GSASL_OK) {
+		free(library);
+		return NULL;
+	}
+	gsasl_callback_set(library->gsasl, file_exchange_answer);
+	return library;
+}
+
+struct file_library *file_library_get(struct file_library *library)
+{
+	library->references++;
+	return library;
+}
+
+void file_library_put(struct file_library **library)
+{
+	struct file_library *l = *library;
+
+	*library = NULL;
+	if (!l || --l->references > 0)
+		return;
+	gsasl_done(l->gsasl);
+	free(l);
+}
+
+/* ---- mechanisms ---- */
+
+static void add_mechanism(struct file_source *s, size_t *count, const char *name, enum auth_reach reach)
+{
+	struct auth_mechanism *m = &s->mechanisms[(*count)++];
+
+	BUG_ON(*count > FILE_MECHANISMS_MAX);
+	snprintf(m->name, sizeof(m->name), "%s", name);
+	m->reach = reach;
+}
+
+/* All users can, if each has keys of that kind or a password that they can be made from. */
+static void add_scram(struct file_source *s, size_t *count, enum secret_kind kind, const char *name, const char *plus,
+		      bool has_plus)
+{
+	enum auth_reach reach = s->users->count && s->users->common & (kind | SECRET_PLAIN) ? AUTH_REACH_USERS :
+											      AUTH_REACH_SOME;
+
+	if (has_plus)
+		add_mechanism(s, count, plus, reach);
+	add_mechanism(s, count, name, reach);
+}
+
+static const struct auth_mechanism *mechanisms(struct auth_source *source, const struct auth_channel *channel,
+					       size_t *count)
+{
+	struct file_source *s = LIST_OWNER(source, struct file_source, source);
+	bool has_plus = channel->exporter.len > 0;
+
+	*count = 0;
+	add_scram(s, count, SECRET_SCRAM_SHA_256, "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", has_plus);
+	add_scram(s, count, SECRET_SCRAM_SHA_1, "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", has_plus);
+	add_mechanism(s, count, "PLAIN", AUTH_REACH_USERS);
+	add_mechanism(s, count, "LOGIN", AUTH_REACH_USERS);
+	/* Its hash is a broken one, and it needs passwords in plain text: only where somebody asks for it. */
+	add_mechanism(s, count, "CRAM-MD5", AUTH_REACH_SOME);
+	return s->mechanisms;
+}
+
+/* ---- passwords ---- */
+
+struct check_job {
+	struct pool_job job;
+	struct op op;
+	struct auth_check *check;
+	struct users *users; /* holds a reference */
+	enum auth_result result;
+	char user[AUTH_USER_MAX + 1];
+	char password[AUTH_PASSWORD_MAX + 1];
+};
+
+/* A locked hash is no work, and would tell by that. */
+static bool is_locked(const struct user *user)
+{
+	return user->secret.kind == SECRET_CRYPT && (user->secret.text[0] == '!' || user->secret.text[0] == '*');
+}
+
+static void run_check(struct pool_job *pool_job)
+{
+	struct check_job *job = LIST_OWNER(pool_job, struct check_job, job);
+	const struct user *user = users_find(job->users, job->user, SECRET_ANY);
+	const struct user *worked = users_stand_in(job->users, job->user, SECRET_ANY);
+	bool is_good;
+
+	if (user && !is_locked(user))
+		worked = user;
+	is_good = worked && secret_matches(&worked->secret, job->password);
+	if (!user)
+		job->result = AUTH_UNKNOWN;
+	else
+		job->result = is_good && worked == user ? AUTH_OK : AUTH_WRONG;
+}
+
+static void free_check(struct pool_job *pool_job)
+{
+	struct check_job *job = LIST_OWNER(pool_job, struct check_job, job);
+
+	users_put(&job->users);
+	explicit_bzero(job, sizeof(*job));
+	free(job);
+}
+
+static void answer_unknown(struct auth_check *check, const char *user)
+{
+	auth_answer_name(&check->answer, span_str(user));
+	auth_answer_set(&check->answer, AUTH_UNKNOWN, "unknown_user", NULL);
+}
+
+static void check_done(struct op *op)
+{
+	struct check_job *job = op->owner;
+	struct auth_check *check = job->check;
+
+	if (job->result == AUTH_UNKNOWN) {
+		answer_unknown(check, job->user);
+	} else {
+		auth_answer_name(&check->answer, span_str(job->user));
+		auth_answer_set(&check->answer, job->result, job->result == AUTH_OK ? NULL : "wrong_password", NULL);
+	}
+	op_finish(&check->op);
+}
+
+static void cancel_check(struct op *op)
+{
+	struct check_job *job = op->work;
+
+	op_cancel(&job->op);
+}
+
+static bool check_start(struct auth_source *source, struct auth_check *check, const struct auth_credentials *c)
+{
+	struct file_source *s = LIST_OWNER(source, struct file_source, source);
+	struct check_job *job;
+
+	if (!c->is_last && !users_find(s->users, c->user, SECRET_ANY)) {
+		answer_unknown(check, c->user);
+		return false;
+	}
+	job = calloc(1, sizeof(*job));
+	if (!job)
+		return auth_answer_set(&check->answer, AUTH_UNAVAILABLE, "no_memory", NULL);
+	job->job.run = run_check;
+	job->job.free = free_check;
+	job->op = (struct op){ .done = check_done, .owner = job };
+	job->check = check;
+	job->users = users_get(s->users);
+	snprintf(job->user, sizeof(job->user), "%s", c->user);
+	snprintf(job->password, sizeof(job->password), "%s", c->password);
+	if (!pool_submit(s->pool, &job->job, &job->op)) {
+		free_check(&job->job);
+		return auth_answer_set(&check->answer, AUTH_UNAVAILABLE, "busy", "the queue of passwords to hash is full");
+	}
+	op_begin(&check->op, cancel_check, job);
+	return true;
+}
+
+/* ---- reading again ---- */
+
+struct read_job {
+	struct pool_job job;
+	struct users *users; /* what it came to; NULL: err tells why not */
+	struct err err;
+	unsigned char key[USERS_KEY_SIZE];
+	char path[];
+};
+
+static void run_read(struct pool_job *pool_job)
+{
+	struct read_job *job = LIST_OWNER(pool_job, struct read_job, job);
+
+	job->users = users_read(job->path, job->key, &job->err);
+}
+
+static void free_read(struct pool_job *pool_job)
+{
+	struct read_job *job = LIST_OWNER(pool_job, struct read_job, job);
+
+	users_put(&job->users);
+	explicit_bzero(job, sizeof(*job));
+	free(job);
+}
+
+static void log_read(const struct file_source *s)
+{
+	log_begin(LOG_LEVEL_NOTICE, NULL, "auth_reload");
+	log_str("source", s->name);
+	log_u64("secrets", s->users->count);
+	log_end();
+}
+
+static void warn_of_mode(const struct file_source *s)
+{
+	if (s->users->is_for_all)
+		log_text(LOG_LEVEL_WARNING, "trouble", "%s: may be read by everybody; chmod o-r", s->path);
+}
+
+static void read_done(struct op *op)
+{
+	struct file_source *s = op->owner;
+	struct read_job *job = LIST_OWNER((struct pool_job *)op->work, struct read_job, job);
+
+	if (!job->users) {
+		log_text(LOG_LEVEL_ERROR, "trouble", "%s; the users that were read before stay", job->err.text);
+		return;
+	}
+	users_put(&s->users);
+	s->users = job->users;
+	job->users = NULL;
+	log_read(s);
+	warn_of_mode(s);
+}
+
+/* The pool is full: look again later. */
+static void read_again(struct file_source *s)
+{
+	struct read_job *job = calloc(1, sizeof(*job) + strlen(s->path) + 1);
+
+	if (!job)
+		return;
+	job->job.run = run_read;
+	job->job.free = free_read;
+	memcpy(job->key, s->key, sizeof(job->key));
+	memcpy(job->path, s->path, strlen(s->path) + 1);
+	s->reading = (struct op){ .done = read_done, .owner = s };
+	if (pool_submit(s->pool, &job->job, &s->reading))
+		s->tried = users_state(s->path);
+	else
+		free_read(&job->job);
+}
+
+static void look(struct loop_timer *timer)
+{
+	struct file_source *s = LIST_OWNER(timer, struct file_source, timer);
+
+	if (!op_running(&s->reading) && users_state(s->path) != s->tried)
+		read_again(s);
+	loop_timer_start(s->loop, timer, WATCH_MS, look);
+}
+
+/* ---- the source ---- */
+
+static void file_free(struct auth_source *source)
+{
+	struct file_source *s = LIST_OWNER(source, struct file_source, source);
+
+	loop_timer_stop(s->loop, &s->timer);
+	op_cancel(&s->reading);
+	users_put(&s->users);
+	file_library_put(&s->library);
+	explicit_bzero(s->key, sizeof(s->key));
+	free(s);
+}
+
+static const struct auth_source_ops file_ops = {
+	.type = "file",
+	.mechanisms = mechanisms,
+	.check_start = check_start,
+	.exchange_new = file_exchange_new,
+	.step_start = file_step_start,
+	.exchange_free = file_exchange_free,
+	.free = file_free,
+};
+
+struct auth_source *auth_file_new(const struct auth_file_options *o, struct err *err)
+{
+	struct users *users = users_read(o->path, o->key, err);
+	struct file_source *s = users ? calloc(1, sizeof(*s) + strlen("file:") + strlen(o->path) + 1) : NULL;
+
+	if (!s || !(s->library = library_new())) {
+		if (users)
+			err_set(err, "%s: out of memory", o->path);
+		users_put(&users);
+		free(s);
+		return NULL;
+	}
+	sprintf(s->name, "file:%s", o->path);
+	s->path = s->name + strlen("file:");
+	s->source = (struct auth_source){
+		.ops = &file_ops, .name = s->name, .mechanisms = o->mechanisms, .tells_unknown = true
+	};
+	s->users = users;
+	s->tried = users->state;
+	s->loop = o->loop;
+	s->pool = o->pool;
+	memcpy(s->key, o->key, sizeof(s->key));
+	warn_of_mode(s);
+	loop_timer_start(s->loop, &s->timer, WATCH_MS, look);
+	return &s->source;
+}

@@ -1,0 +1,13 @@
+/*
+ * The lines of the log that each session has: one for each error reply (see
+ * session_shell_log_refusal()), and one at its end.
+ */
+#ifndef FRONT_SESSION_LOG_H
+#define FRONT_SESSION_LOG_H
+
+#include "front/session_shell.h"
+
+/* The session ends; `error` is an errno, or 0. */
+void session_log_disconnect(const struct session_shell *sh, const char *reason, int error);
+
+#endif
