@@ -5,6 +5,8 @@
 #include "conf/config.h"
 #include "conf/dump.h"
 #include "conf/environment.h"
+#include "front/explain.h"
+#include "front/policies.h"
 #include "front/server.h"
 #include "front/server_check.h"
 #include "front/server_tls.h"
@@ -26,12 +28,15 @@ struct arguments {
 	const char *file;
 	const char *environment_dir; /* NULL: the environment of the process */
 	bool has_environment;        /* it is read at all */
-	bool is_test, is_dump;
+	bool is_test, is_dump, is_explain;
+	char *const *questions; /* of --explain */
+	size_t question_count;
 };
 
 static void print_help(void)
 {
 	printf("Usage: smtpfrontd [-et] [-c FILE] [-E DIR] [--dump-config]\n"
+	       "       smtpfrontd [-e] [-c FILE] [-E DIR] --explain client=ADDRESS [KEY=VALUE...]\n"
 	       "       smtpfrontd --explain-priority STRING\n"
 	       "An SMTP server that hands each message over durably.\n\n"
 	       "  -c, --config FILE   read this file (%s)\n"
@@ -39,6 +44,9 @@ static void print_help(void)
 	       "  -E, --envdir DIR    the same with variables from files in DIR, as envdir reads them\n"
 	       "  -t, --test          check the configuration and exit\n"
 	       "      --dump-config   print the configuration in force, defaults included, and exit\n"
+	       "      --explain KEY=VALUE...\n"
+	       "                      print what a client would be told and why, and exit; the keys are client,\n"
+	       "                      host, listener, helo, tls, user, sender and recipient\n"
 	       "      --explain-priority STRING\n"
 	       "                      print what tls_priority = STRING comes to, and exit\n"
 	       "  -V, --version       print the version and exit\n"
@@ -66,6 +74,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		{ "dump-config", no_argument, NULL, 'd' },  { "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },         { "environment", no_argument, NULL, 'e' },
 		{ "envdir", required_argument, NULL, 'E' }, { "explain-priority", required_argument, NULL, 'p' },
+		{ "explain", no_argument, NULL, 'x' },
 		{ 0 },
 	};
 	int c;
@@ -87,6 +96,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		case 'd':
 			a->is_dump = true;
 			break;
+		case 'x':
+			a->is_explain = true;
+			break;
 		case 'p':
 			return explain_priority(optarg);
 		case 'V':
@@ -100,7 +112,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 			return EX_USAGE;
 		}
 	}
-	if (optind == argc)
+	a->questions = argv + optind;
+	a->question_count = (size_t)(argc - optind);
+	if (optind == argc || a->is_explain)
 		return -1;
 	fprintf(stderr, "smtpfrontd: '%s' is not expected here. Try 'smtpfrontd --help'.\n", argv[optind]);
 	return EX_USAGE;
@@ -139,7 +153,8 @@ static int test_config(const struct config *config)
 
 	tell_warnings(config, print_warning);
 	log_open(STDERR_FILENO, LOG_LEVEL_WARNING);
-	is_ok = front_tls_check(config, &err) && server_check_spool(config, &err);
+	is_ok = front_tls_check(config, &err) && server_check_spool(config, &err) &&
+		policies_check(config, &err);
 	log_flush();
 	if (!is_ok) {
 		fprintf(stderr, "smtpfrontd: %s\n", err.text);
@@ -147,6 +162,16 @@ static int test_config(const struct config *config)
 	}
 	printf("%s: OK\n", config->file);
 	return EX_OK;
+}
+
+static int explain_config(const struct config *config, const struct arguments *a)
+{
+	struct err err;
+
+	if (explain(config, a->questions, a->question_count, stdout, &err))
+		return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+	fprintf(stderr, "smtpfrontd: %s\n", err.text);
+	return err.is_config ? EX_CONFIG : EX_USAGE;
 }
 
 static int dump_config(const struct config *config)
@@ -323,7 +348,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "smtpfrontd: %s\n", err.text);
 		return code;
 	}
-	code = a.is_test ? test_config(config) : a.is_dump ? dump_config(config) : serve(config, &a);
+	code = a.is_explain ? explain_config(config, &a) :
+	       a.is_test    ? test_config(config) :
+	       a.is_dump    ? dump_config(config) :
+			      serve(config, &a);
 	config_put(&config);
 	return code;
 }

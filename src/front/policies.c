@@ -33,3 +33,14 @@ bool policies_build(struct policy_chain *chain, const struct config *config, str
 	       add(chain, policy_domains_new(config->domains, config->domain_count), err) &&
 	       add(chain, policy_relayclient_new(), err) && add(chain, policy_rates_new(config, store), err);
 }
+
+bool policies_check(const struct config *config, struct err *err)
+{
+	struct policy_chain chain;
+	bool ok;
+
+	policy_chain_init(&chain);
+	ok = policies_build(&chain, config, NULL, NULL, NULL, err);
+	policy_chain_fini(&chain);
+	return ok;
+}

@@ -16,4 +16,7 @@ struct store;
 MUST_CHECK bool policies_build(struct policy_chain *chain, const struct config *config, struct loop *loop,
 			       struct pool *pool, struct store *store, struct err *err);
 
+/* Read the files that policies name, and forget them again. False: err tells what is wrong. */
+MUST_CHECK bool policies_check(const struct config *config, struct err *err);
+
 #endif
