@@ -19,6 +19,18 @@ enum {
 
 static void on_event(evutil_socket_t fd, short what, void *arg);
 
+/*
+ * Waiting by edges leaves its mark on what is waited for next: of all changes of a turn libevent makes one call
+ * for the kernel, with EPOLLET when any of them had it, removals too. Then what one read leaves behind would never
+ * be told of. A change without edges in between takes the mark away, and costs no call.
+ */
+static void forget_edges(struct conn *c)
+{
+	event_assign(&c->event, loop_base(c->loop), event_get_fd(&c->event), EV_WRITE, on_event, c);
+	event_add(&c->event, NULL);
+	event_del(&c->event);
+}
+
 /* Wait for exactly these events. False: no memory; then it waits for none. */
 static bool wait_for(struct conn *c, short events)
 {
@@ -28,6 +40,8 @@ static bool wait_for(struct conn *c, short events)
 		return true;
 	if (c->events)
 		event_del(&c->event);
+	if (c->events & EV_ET)
+		forget_edges(c);
 	c->events = 0;
 	if (events) {
 		event_assign(&c->event, loop_base(c->loop), fd, events | EV_PERSIST, on_event, c);

@@ -462,6 +462,22 @@ START_TEST(what_was_held_goes_on_behind_the_watch_for_a_reset)
 }
 END_TEST
 
+/* All is in the kernel already, so that no further edge will tell of what a small read leaves there. */
+START_TEST(bytes_that_came_during_the_watch_are_read_however_little_at_once)
+{
+	owner.use = use_nothing;
+	net_peer_write(&peer, "0");
+	NET_UNTIL(owner.inputs == 1);
+	net_peer_write(&peer, "123456789");
+	net_turns(3);
+	conn_set_read_max(owner.conn, 2);
+	owner.use = NULL;
+	conn_resume(owner.conn);
+	NET_UNTIL(buf_len(&owner.used) == 10);
+	ASSERT_BUF_EQ(&owner.used, "0123456789");
+}
+END_TEST
+
 START_TEST(no_callback_after_close_inside_of_input)
 {
 	owner.use = close_inside;
@@ -666,6 +682,7 @@ static TCase *output_cases(void)
 	tcase_add_test(output, held_up_both_ways_hears_of_a_reset_by_writable);
 	tcase_add_loop_test(output, reset_while_input_is_kept_is_told, 0, 2);
 	tcase_add_test(output, what_was_held_goes_on_behind_the_watch_for_a_reset);
+	tcase_add_test(output, bytes_that_came_during_the_watch_are_read_however_little_at_once);
 	return output;
 }
 
