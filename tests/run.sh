@@ -168,7 +168,7 @@ integration() {
 }
 
 tools() {
-	local script
+	local script peer
 	for script in "$top"/tests/tools/check-*.sh; do
 		[[ -n $long || $script != */check-static.sh ]] || continue
 		step "$(basename "$script" .sh)" env BUILD="$top/build-asan" SMTPFRONTD="$top/build-asan/smtpfrontd" \
@@ -176,7 +176,9 @@ tools() {
 	done
 	step shellcheck shellcheck -S warning "$top"/tests/run.sh "$top"/tests/tools/*.sh "$top"/contrib/*.sh \
 		"$top"/.ci/run
-	quietly fetch-peers "$top/tests/tools/fetch-peers.sh" # its failure shows in the tests that need it
+	for peer in postfix dovecot exim; do # a failure shows in the tests that need it
+		quietly "fetch-$peer" "$top/tests/tools/fetch-peers.sh" "$peer"
+	done
 }
 
 # --- the long run ---------------------------------------------------------

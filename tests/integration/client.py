@@ -22,11 +22,13 @@ class Closed(Exception):
 
 
 class Client:
-    def __init__(self, address, greeting=True, family=socket.AF_INET, receive_buffer=None):
+    def __init__(self, address, greeting=True, family=socket.AF_INET, receive_buffer=None, source=None):
         self.socket = socket.socket(family)
         self.socket.settimeout(DEADLINE_S)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            self.socket.bind((source, 0))
         self.socket.connect(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""

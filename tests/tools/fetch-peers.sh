@@ -1,14 +1,27 @@
 #!/bin/sh
-# Unpack the test clients that must never be installed, because their package
-# would become this machine's mail server: postfix, for smtp-source. They live
-# in a private cache; prints its path. Needs the network only the first time.
+# fetch-peers.sh [postfix|dovecot|exim]: unpack a mail server, or what the tests
+# need of it, that must never be installed, because its package would become this
+# machine's mail server. It lives in a private cache; prints the path of its root.
+# Without an argument it is postfix. Libraries that it needs and that are not
+# installed here are unpacked beside it. Needs the network only the first time.
 set -eu
+
+peer=${1:-postfix}
+case $peer in
+postfix) packages=postfix program=usr/sbin/smtp-source own_libraries=usr/lib/postfix ;;
+dovecot) packages='dovecot-core dovecot-lmtpd' program=usr/sbin/dovecot own_libraries=usr/lib/dovecot ;;
+exim) packages='exim4-daemon-light exim4-base' program=usr/sbin/exim4 own_libraries= ;;
+*)
+	echo "fetch-peers: no peer is called $peer" >&2
+	exit 2
+	;;
+esac
 
 home=${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}
 cache=${XDG_CACHE_HOME:-$home/.cache}/smtpfrontd-tests
-root=$cache/postfix
+root=$cache/$peer
 
-if [ -x "$root/usr/sbin/smtp-source" ]; then
+if [ -x "$root/$program" ]; then
 	echo "$root"
 	exit 0
 fi
@@ -17,10 +30,24 @@ mkdir -p "$cache"
 work=$(mktemp -d "$cache/fetch.XXXXXX")
 trap 'rm -rf "$work"' EXIT INT TERM
 
+# As root apt hands the download to the user _apt, who must be able to write there.
+chmod 755 "$work"
+
+# Libraries that these packages need, as far as they are not installed.
+missing_libraries() {
+	# shellcheck disable=SC2086 # one word per package
+	apt-cache depends --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
+		--no-enhances $packages | sed -n 's/^ *Depends: \(lib[^ <>]*\)$/\1/p' | sort -u |
+		while read -r library; do
+			dpkg-query -W -f='${db:Status-Status}\n' "$library" 2>/dev/null | grep -q '^installed$' ||
+				echo "$library"
+		done
+}
+
 download() {
-	# As root apt hands the download to the user _apt, who must be able to write there.
-	chmod 755 "$work"
-	(cd "$work" && apt-get -o APT::Sandbox::User=root download -q postfix) >"$work/log" 2>&1
+	# shellcheck disable=SC2046,SC2086 # one word per package
+	(cd "$work" && apt-get -o APT::Sandbox::User=root download -q $packages $(missing_libraries)) \
+		>"$work/log" 2>&1
 }
 
 if ! download; then
@@ -29,16 +56,19 @@ if ! download; then
 	fi
 	if ! download; then
 		cat "$work/log" >&2
-		echo "fetch-peers: cannot download the package postfix (to unpack it, not to install it)" >&2
+		echo "fetch-peers: cannot download $packages (to unpack, not to install)" >&2
 		exit 1
 	fi
 fi
-dpkg -x "$work"/postfix_*.deb "$work/postfix"
+for package in "$work"/*.deb; do
+	dpkg -x "$package" "$work/root"
+done
 # Another run may have been faster; then its result is as good.
-mv -T "$work/postfix" "$root" 2>/dev/null || [ -x "$root/usr/sbin/smtp-source" ]
+mv -T "$work/root" "$root" 2>/dev/null || [ -x "$root/$program" ]
 
-if LD_LIBRARY_PATH="$root/usr/lib/postfix" ldd "$root/usr/sbin/smtp-source" | grep 'not found' >&2; then
-	echo "fetch-peers: smtp-source lacks the libraries above" >&2
+libraries=$root/usr/lib/$(dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || echo "$(uname -m)-linux-gnu")
+if LD_LIBRARY_PATH="${own_libraries:+$root/$own_libraries:}$libraries" ldd "$root/$program" | grep 'not found' >&2; then
+	echo "fetch-peers: $program lacks the libraries above" >&2
 	exit 1
 fi
 echo "$root"
