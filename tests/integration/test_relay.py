@@ -1,5 +1,9 @@
 """Messages handed to a next hop: what the hop gets, and what our client is told. The hop is hostile_hop.Hop."""
 
+import signal
+import socket
+import ssl
+import struct
 import threading
 
 import pytest
@@ -464,3 +468,244 @@ def test_lf_session_reaches_the_hop_in_crlf(daemon, hops):
         client.send(b"Subject: lf\n\n..x\nlast\n.\n")
         assert client.reply().code == 250
     assert hop.wait_taken(1)[0].body == b"Subject: lf\r\n\r\n.x\r\nlast\r\n"
+
+
+# ---- TLS and AUTH towards the hop ----
+
+def server_context(pki, name="hop.example.org"):
+    pair = pki.ca.issue(f"relay-{name}", names=(name,))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.cert, pair.key)
+    return context
+
+
+def deliver_one(daemon, code=250):
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.expect(250, "MAIL FROM:<sender@example.net>")
+        reply = client.command("RCPT TO:<anna@example.org>")
+        if code != 250:
+            assert reply.code == code
+            return
+        client.expect(354, "DATA")
+        client.send(b"Subject: x\r\n\r\n.\r\n")
+        assert client.reply().code == 250
+
+
+TLS_FEATURES = ("PIPELINING", "8BITMIME", "STARTTLS")
+
+
+@pytest.mark.parametrize("tls,offered,is_tls", [
+    ("never", True, False), ("may", True, True), ("may", False, False), ("encrypt", True, True)])
+def test_starttls_is_used_as_the_option_says(daemon, hops, pki, tls, offered, is_tls):
+    hop = hops(tls=server_context(pki), features=TLS_FEATURES if offered else TLS_FEATURES[:2])
+    start_relay(daemon, hop, tls=tls)
+    deliver_one(daemon)
+    assert hop.connections[0].is_tls == is_tls
+
+
+@pytest.mark.parametrize("tls", ["encrypt", "verify"])
+def test_hop_without_starttls_gets_nothing_where_tls_is_asked_for(daemon, hops, tls):
+    daemon.expect_trouble("hop_down")
+    hop = hops(features=TLS_FEATURES[:2])
+    start_relay(daemon, hop, tls=tls)
+    deliver_one(daemon, 451)
+    assert not hop.said("MAIL")
+
+
+@pytest.mark.parametrize("tls", ["verify", "immediate"])
+@pytest.mark.parametrize("name,is_good", [("hop.example.org", True), ("other.example.org", False)])
+def test_certificate_of_the_hop_must_be_for_its_name(daemon, hops, pki, tls, name, is_good):
+    hop = hops(tls=server_context(pki, name), immediate=tls == "immediate", features=TLS_FEATURES)
+    start_relay(daemon, hop, tls=tls, tls_name="hop.example.org", tls_cafile=str(pki.ca.cert))
+    deliver_one(daemon, 250 if is_good else 451)
+    if not is_good:
+        assert "tls" in daemon.log.wait("hop_down")[0]["error"]
+        assert not hop.said("MAIL")
+
+
+def test_certificate_of_unknown_authorities_is_refused(daemon, hops, pki):
+    hop = hops(tls=server_context(pki), features=TLS_FEATURES)
+    start_relay(daemon, hop, tls="verify", tls_name="hop.example.org")
+    deliver_one(daemon, 451)
+    assert not hop.said("MAIL")
+
+
+def test_bytes_behind_the_go_ahead_for_tls_are_not_interpreted(daemon, hops, pki):
+    hop = hops(tls=server_context(pki), features=TLS_FEATURES)
+    hop.fault("starttls", lambda connection, reply: reply + b"250 injected\r\n")
+    start_relay(daemon, hop, tls="may")
+    deliver_one(daemon, 451)
+    assert not hop.said("MAIL")
+
+
+def password_file(daemon, text="secret\n", mode=0o600):
+    path = daemon.directory / "password"
+    path.write_text(text)
+    path.chmod(mode)
+    return str(path)
+
+
+@pytest.mark.parametrize("mechanisms", ["PLAIN LOGIN", "LOGIN"])
+def test_we_log_in_over_tls(daemon, hops, pki, mechanisms):
+    hop = hops(tls=server_context(pki), features=(*TLS_FEATURES, f"AUTH {mechanisms}"), users={"relay": "secret"})
+    start_relay(daemon, hop, tls="encrypt", user="relay", password_file=password_file(daemon))
+    deliver_one(daemon)
+    assert hop.connections[0].user == "relay"
+
+
+def test_password_does_not_go_out_in_plain_text(daemon, hops):
+    hop = hops(features=("AUTH PLAIN",), users={"relay": "secret"})
+    daemon.expect_trouble("goes to whoever answers")
+    start_relay(daemon, hop, tls="may", user="relay", password_file=password_file(daemon))
+    deliver_one(daemon, 451)
+    assert not hop.said("AUTH") and not hop.said("MAIL")
+
+
+def test_password_that_is_wrong_is_451_and_never_logged(daemon, hops):
+    hop = hops(features=("AUTH PLAIN",), users={"relay": "other"})
+    daemon.expect_trouble("may go over the network in plain text")
+    start_relay(daemon, hop, tls="never", auth_without_tls=True, user="relay",
+                password_file=password_file(daemon))
+    deliver_one(daemon, 451)
+    assert "auth" in daemon.log.wait("hop_down")[0]["error"]
+    assert "secret" not in daemon.log.text() and "AHJlbGF5AHNlY3JldA" not in daemon.log.text()
+
+
+@pytest.mark.parametrize("text,mode,wrong", [("secret\n", 0o644, "open to everybody"), ("\n", 0o600, "no password")])
+def test_bad_password_file_stops_the_start(daemon, hops, text, mode, wrong):
+    daemon.expect_trouble("start_failed")
+    backend = {"type": "smtp", "hosts": ["127.0.0.1:25"], "user": "relay", "tls": "encrypt",
+               "password_file": password_file(daemon, text, mode)}
+    daemon.start(wait_ready=False, backends={"hop": backend}, routes=None)
+    assert daemon.exit_code() != 0
+    assert wrong in daemon.past_logs[-1].text()
+
+
+# ---- what hops offer ----
+
+def test_message_in_utf8_is_refused_at_rcpt_where_the_hop_cannot_take_it(daemon, hops):
+    hop = hops(features=("PIPELINING", "8BITMIME"))
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        for _ in range(2):
+            client.expect(250, "MAIL FROM:<sender@example.net> SMTPUTF8")
+            assert client.expect(553, "RCPT TO:<anna@example.org>").status == "5.6.7"
+            client.expect(250, "RSET")
+        assert client.message(CONTENT).code == 250
+
+
+def test_message_in_utf8_is_handed_over_as_such(daemon, hops):
+    hop = hops()
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.expect(250, "MAIL FROM:<s@example.net> SMTPUTF8 BODY=8BITMIME".encode())
+        client.expect(250, "RCPT TO:<jürgen@example.org>".encode())
+        client.expect(354, "DATA")
+        client.send("Subject: grüße\r\n\r\nä\r\n.\r\n".encode())
+        assert client.reply().code == 250
+    taken, = hop.wait_taken(1)
+    assert "SMTPUTF8" in taken.parameters and "BODY=8BITMIME" in taken.parameters
+    assert taken.recipients == ["jürgen@example.org"]
+    assert "ä".encode() in taken.content
+
+
+def test_eight_bit_message_is_refused_where_the_hop_cannot_take_it(daemon, hops):
+    hop = hops(features=("PIPELINING",))
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert client.message(CONTENT).code == 250  # now it is known
+        client.expect(250, "MAIL FROM:<sender@example.net> BODY=8BITMIME")
+        assert client.expect(554, "RCPT TO:<anna@example.org>").status == "5.6.3"
+
+
+def test_hop_without_ehlo_is_greeted_with_helo(daemon, hops):
+    hop = hops()
+    hop.fault("hello", lambda connection, reply: b"500 5.5.1 What\r\n" if connection.lines[-1].startswith(b"EHLO")
+              else reply, times=None)
+    start_relay(daemon, hop)
+    deliver_one(daemon)
+    assert hop.said("HELO") and hop.wait_taken(1)
+
+
+def test_dsn_is_offered_when_the_hop_is_known_to_have_it(daemon, hops):
+    hop = hops(features=(*TLS_FEATURES[:2], "DSN"))
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        assert "DSN" not in client.ehlo().text.split("\n")
+        assert client.message(CONTENT).code == 250
+    with Client(daemon.address) as client:
+        assert "DSN" in client.ehlo().text.split("\n")
+        client.expect(250, "MAIL FROM:<sender@example.net> RET=HDRS ENVID=e1")
+        client.expect(250, "RCPT TO:<anna@example.org> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;anna@example.org")
+        client.expect(354, "DATA")
+        client.send(b"Subject: x\r\n\r\n.\r\n")
+        assert client.reply().code == 250
+    taken = hop.wait_taken(2)[1]
+    assert "RET=HDRS" in taken.parameters and "ENVID=e1" in taken.parameters
+    assert hop.recipient_parameters["anna@example.org"] == ["NOTIFY=SUCCESS,FAILURE",
+                                                            "ORCPT=rfc822;anna@example.org"]
+
+
+def test_what_the_configuration_knows_of_a_hop_is_offered_at_once(daemon, hops):
+    hop = hops(features=("DSN",))
+    start_relay(daemon, hop, offers=["DSN"])
+    with Client(daemon.address) as client:
+        assert "DSN" in client.ehlo().text.split("\n")
+
+
+# ---- the end ----
+
+@pytest.mark.parametrize("lmtp", [False, True], ids=["smtp", "lmtp"])
+def test_delivery_that_has_begun_goes_on_when_the_client_leaves(daemon, hops, lmtp):
+    hop = hops(lmtp=lmtp)
+    may_answer = threading.Event()
+
+    def answer_late(connection, reply):
+        assert may_answer.wait(DEADLINE_S)
+        return reply
+
+    hop.fault("end", answer_late)
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.envelope()
+        client.expect(354, "DATA")
+        client.send(b"Subject: x\r\n\r\n.\r\n")
+        hop.wait(lambda: hop.faults[0].hits, "the end of data at the hop")
+        reset(client)
+    may_answer.set()
+    hop.wait_taken(1)
+    daemon.log.wait("relayed")
+
+
+def reset(client):
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.socket.close()
+
+
+def test_stop_waits_for_a_delivery_that_has_begun(daemon, hops):
+    hop = hops()
+    may_answer = threading.Event()
+
+    def answer_late(connection, reply):
+        assert may_answer.wait(DEADLINE_S)
+        return reply
+
+    hop.fault("end", answer_late)
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.envelope()
+        client.expect(354, "DATA")
+        client.send(b"Subject: x\r\n\r\n.\r\n")
+        hop.wait(lambda: hop.faults[0].hits, "the end of data at the hop")
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.log.wait("stop")
+        may_answer.set()
+        assert client.reply().code == 250
+    assert daemon.exit_code() == 0
+    assert len(hop.taken) == 1
