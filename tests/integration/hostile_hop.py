@@ -222,13 +222,15 @@ class Connection:
 
     def content(self):
         """What comes up to CRLF.CRLF, unstuffed; bare CR or LF in it is an error of the one we test."""
-        while not (self.buffer.startswith(b".\r\n") or b"\r\n.\r\n" in self.buffer):
-            self.more()
-        if self.buffer.startswith(b".\r\n"):
-            text, self.buffer = b"", self.buffer[3:]
-        else:
-            text, _, self.buffer = self.buffer.partition(b"\r\n.\r\n")
-            text += b"\r\n"
+        # The line end in front stands for that of DATA.
+        pieces, tail = [b"\r\n"], b"\r\n"
+        while b"\r\n.\r\n" not in tail:
+            if not self.buffer:
+                self.more()
+            pieces.append(self.buffer)
+            tail, self.buffer = tail[-4:] + self.buffer, b""
+        text, _, self.buffer = b"".join(pieces).partition(b"\r\n.\r\n")
+        text = text[2:] + b"\r\n" if text else b""
         bare = text.replace(b"\r\n", b"")
         if b"\r" in bare or b"\n" in bare:
             self.hop.complain(f"bare CR or LF came: {text[:200]!r}")

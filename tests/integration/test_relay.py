@@ -417,6 +417,7 @@ def test_content_waits_for_a_hop_that_reads_slowly(daemon, hops):
         raise Gone
 
     hop.fault("content", take_nothing)
+    daemon.settings["drain_timeout"] = "1s"
     start_relay(daemon, hop, stream=True)
     with Client(daemon.address) as client:
         client.ehlo()
