@@ -40,7 +40,7 @@ struct relay_config {
 	bool xclient, xforward;
 	bool stream;
 	struct text_list offers;  /* of "BINARYMIME", "DSN", "REQUIRETLS" */
-	const char *fallback;     /* the name of another backend; NULL: none */
+	const char *fallback;     /* the name of another backend; NULL: none. Of qmail-queue and sendmail, too */
 };
 
 #endif

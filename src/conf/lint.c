@@ -291,15 +291,11 @@ static bool has_only_unix_hosts(const struct relay_config *relay)
 static bool check_relay(struct lint *l, const struct backend_config *b)
 {
 	const struct relay_config *relay = &b->relay;
-	const struct backend_config *fallback =
-		relay->fallback ? find_backend(l->config, relay->fallback) : NULL;
 	const struct {
 		bool is_wrong;
 		const char *key, *text;
 	} rules[] = {
 		{ relay->hosts.count == 0, "hosts", "hosts: there must be at least one" },
-		{ relay->fallback && !fallback, "fallback", "fallback: there is no such backend" },
-		{ fallback == b, "fallback", "fallback: a backend cannot stand in for itself" },
 		{ relay->tls_keyfile && !relay->tls_certfile, "tls_keyfile",
 		  "tls_keyfile: there is a key, but no tls_certfile" },
 		{ relay->user && !relay->password_file, "user", "user: there is no password_file" },
@@ -320,27 +316,38 @@ static bool check_relay(struct lint *l, const struct backend_config *b)
 	return true;
 }
 
-static bool check_relays(struct lint *l)
+static bool check_pipe(struct lint *l, const struct backend_config *b)
+{
+	const struct text_list *command = &b->pipe.command;
+
+	if (command->texts && (command->count == 0 || command->texts[0][0] != '/'))
+		return lint_fail(l, backend_key_place(b, "command"),
+			       "command: the first must be the absolute path of a program");
+	return true;
+}
+
+static bool check_fallback(struct lint *l, const struct backend_config *b)
+{
+	const struct backend_config *fallback =
+		b->relay.fallback ? find_backend(l->config, b->relay.fallback) : NULL;
+
+	if (b->relay.fallback && !fallback)
+		return lint_fail(l, backend_key_place(b, "fallback"), "fallback: there is no such backend");
+	if (fallback == b)
+		return lint_fail(l, backend_key_place(b, "fallback"),
+			       "fallback: a backend cannot stand in for itself");
+	return true;
+}
+
+/* Keys that contradict one another. */
+static bool check_backend_keys(struct lint *l)
 {
 	for (size_t i = 0; i < l->config->backend_count; i++) {
 		const struct backend_config *b = &l->config->backends[i];
 		bool is_relay = b->type == BACKEND_LMTP || b->type == BACKEND_SMTP;
 
-		if (is_relay && !check_relay(l, b))
+		if ((is_relay && !check_relay(l, b)) || !check_pipe(l, b) || !check_fallback(l, b))
 			return false;
-	}
-	return true;
-}
-
-static bool check_pipes(struct lint *l)
-{
-	for (size_t i = 0; i < l->config->backend_count; i++) {
-		const struct backend_config *b = &l->config->backends[i];
-		const struct text_list *command = &b->pipe.command;
-
-		if (command->texts && (command->count == 0 || command->texts[0][0] != '/'))
-			return lint_fail(l, backend_key_place(b, "command"),
-				       "command: the first must be the absolute path of a program");
 	}
 	return true;
 }
@@ -482,7 +489,7 @@ bool lint_check(struct config *config, struct err *err)
 	if (!config->warnings)
 		return err_set(err, "%s: out of memory", config->file);
 	if (!check_domains(&l) || !check_listeners(&l) || !lint_check_rules(&l) || !check_tls(&l) ||
-	    !check_relays(&l) || !check_pipes(&l))
+	    !check_backend_keys(&l))
 		return false;
 	check_hostname(&l);
 	check_postmaster(&l);

@@ -479,8 +479,9 @@ const struct option option_table[] = {
 	  .example = "( \"DSN\", \"BINARYMIME\" )",
 	  .help = "What the hosts are known to offer before they were asked. Extensions that depend on the next hop "
 		  "are offered to clients only when it is known to have them." },
-	{ RELAY(fallback), .type = OPTION_TEXT, .default_words = "none", .example = "\"inbox\"",
-	  .help = "The name of a backend that takes messages while none of the hosts can be reached." },
+	{ .key = "fallback", .scope = OPTION_BACKEND, .backend_types = RELAYS_ONLY | PIPES_ONLY, .is_reloadable = true,
+	  .offset = offsetof(struct backend_config, relay.fallback), .type = OPTION_TEXT, .default_words = "none", .example = "\"inbox\"",
+	  .help = "The name of a backend that takes messages while none of the hosts can be reached, or the program is not there." },
 
 	{ PIPE(command), .type = OPTION_COMMAND,
 	  .default_words = "/var/qmail/bin/qmail-queue or /usr/sbin/sendmail, as the type has it",
