@@ -141,9 +141,15 @@ static bool has_relay_rule(const struct config *config)
 	return false;
 }
 
+static bool has_auth(const struct config *config, const struct session_config *session)
+{
+	return config->auth_count && session->offer_auth;
+}
+
 static bool may_relay_at(const struct config *config, const struct session_config *session)
 {
-	return session->relayclient && (session->relay_networks.count || has_relay_rule(config));
+	return session->relayclient &&
+	       (session->relay_networks.count || has_relay_rule(config) || has_auth(config, session));
 }
 
 bool lint_may_relay(const struct config *config)
@@ -152,6 +158,29 @@ bool lint_may_relay(const struct config *config)
 		if (may_relay_at(config, &config->listeners[i].session))
 			return true;
 	return false;
+}
+
+/* Where AUTH cannot be had, require_auth shuts all out that are not listed. */
+static void check_auth(struct lint *l)
+{
+	const struct config *config = l->config;
+
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct listener_config *listener = &config->listeners[i];
+		const struct session_config *session = &listener->session;
+		bool has_tls = session->tls_certfile || session->tls_certificate_count ||
+			       session->tls_certificate_dir || session->proxy_from.count;
+
+		if (session->require_auth && !lint_is_told(config, i, "require_auth") &&
+		    (!has_auth(config, session) || !(has_tls || session->auth_without_tls)))
+			lint_warn(l, lint_listener_key_place(listener, "require_auth"),
+				  "require_auth: nobody can authenticate here; %s",
+				  has_auth(config, session) ? "give tls_certfile" : "give auth, and offer_auth");
+		if (session->auth_without_tls && has_auth(config, session) &&
+		    !lint_is_told(config, i, "auth_without_tls"))
+			lint_warn(l, lint_listener_key_place(listener, "auth_without_tls"),
+				  "auth_without_tls: passwords may be sent in plain text");
+	}
 }
 
 static bool check_relaying(struct lint *l)
@@ -235,6 +264,7 @@ bool lint_check_rules(struct lint *l)
 {
 	if (!check_clients(l) || !check_relaying(l) || !check_maps(l) || !check_rates(l))
 		return false;
+	check_auth(l);
 	check_suffix(l);
 	check_senders(l);
 	return true;

@@ -5,6 +5,7 @@
 #include "front/session_auth.h"
 #include "front/session_steps_private.h"
 
+#include "policy/auth_guard.h"
 #include "proto/trace.h"
 
 #include <stdio.h>
@@ -64,6 +65,12 @@ static void decide_connect(struct session_shell *sh, struct step_verdict *v)
 	const struct policy_facts facts = session_step_facts(sh);
 	struct policy_verdict verdict = { 0 };
 
+	/* Who cannot log in has no business where all must. */
+	if (sh->listener->config->session.require_auth && !policy_is_listed(&facts) &&
+	    auth_guard_refuses(sh->server->auth_guard, &sh->client, facts.now_ms)) {
+		refuse_by_name(sh, v, SMTP_REPLY_AUTH_CLIENT_REFUSED, "connect");
+		return;
+	}
 	if (policy_chain_ask(&sh->setup->policies, POLICY_CONNECT, &facts, &verdict))
 		take_policy_verdict(sh, &verdict, v, "connect");
 }

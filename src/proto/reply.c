@@ -159,10 +159,6 @@ static const struct smtp_reply replies[] = {
 	[SMTP_REPLY_AUTH_CLIENT_REFUSED] = { 421, "4.7.0",
 					     "Too many failed logins from your address; try again later.",
 					     "auth_client_refused" },
-	[SMTP_REPLY_AUTH_USER_REFUSED] = { 454, "4.7.0", "Too many failed logins of this user; try again later.",
-					   "auth_user_refused" },
-	[SMTP_REPLY_AUTH_TOO_MANY_FAILURES] = { 421, "4.7.0", "Too many failed logins; closing.",
-						"auth_max_failures" },
 };
 
 _Static_assert(sizeof(replies) / sizeof(replies[0]) == SMTP_REPLIES, "each reply has a row");

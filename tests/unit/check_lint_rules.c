@@ -77,6 +77,13 @@ static const struct {
 	  "t:3: sender_rights: \"listed\" is the same as \"own\" without sender_map" },
 	{ LISTEN("") "sender_map = \"/x\";",
 	  "t:4: sender_map does nothing: sender_rights is \"listed\" nowhere" },
+	{ LISTEN("require_auth = true;"),
+	  "t:3: require_auth: nobody can authenticate here; give auth, and offer_auth" },
+	{ LISTEN("require_auth = true;") "auth = ( { type = \"file\"; path = \"/x\"; } );",
+	  "t:3: require_auth: nobody can authenticate here; give tls_certfile" },
+	{ LISTEN("require_auth = true; auth_without_tls = true;") "auth = ( { type = \"file\"; path = \"/x\"; } );",
+	  "t:3: auth_without_tls: passwords may be sent in plain text" },
+	{ LISTEN("require_auth = true; tls_certfile = \"/x\";") "auth = ( { type = \"file\"; path = \"/x\"; } );", NULL },
 	{ LISTEN("") "rates = ( { per = \"user\"; } );", "t:4: this group of rates limits nothing" },
 	{ LISTEN("") "recipient_maps = ( { domain = \"example.org\"; } );", "t:4: this map of recipients is empty" },
 };
