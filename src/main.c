@@ -5,8 +5,11 @@
 #include "conf/config.h"
 #include "conf/dump.h"
 #include "conf/environment.h"
+#include "front/daemonize.h"
 #include "front/explain.h"
 #include "front/policies.h"
+#include "front/privileges.h"
+#include "front/sdnotify.h"
 #include "front/server.h"
 #include "front/server_check.h"
 #include "front/server_tls.h"
@@ -28,14 +31,14 @@ struct arguments {
 	const char *file;
 	const char *environment_dir; /* NULL: the environment of the process */
 	bool has_environment;        /* it is read at all */
-	bool is_test, is_dump, is_explain;
+	bool is_test, is_dump, is_explain, is_daemon;
 	char *const *questions; /* of --explain */
 	size_t question_count;
 };
 
 static void print_help(void)
 {
-	printf("Usage: smtpfrontd [-et] [-c FILE] [-E DIR] [--dump-config]\n"
+	printf("Usage: smtpfrontd [-et] [-c FILE] [-E DIR] [--daemon | --dump-config]\n"
 	       "       smtpfrontd [-e] [-c FILE] [-E DIR] --explain client=ADDRESS [KEY=VALUE...]\n"
 	       "       smtpfrontd --explain-priority STRING\n"
 	       "An SMTP server that hands each message over durably.\n\n"
@@ -43,6 +46,7 @@ static void print_help(void)
 	       "  -e, --environment   variables such as TIMEOUT, as mailfront has them, win over the file\n"
 	       "  -E, --envdir DIR    the same with variables from files in DIR, as envdir reads them\n"
 	       "  -t, --test          check the configuration and exit\n"
+	       "      --daemon        go into the background when it is ready\n"
 	       "      --dump-config   print the configuration in force, defaults included, and exit\n"
 	       "      --explain KEY=VALUE...\n"
 	       "                      print what a client would be told and why, and exit; the keys are client,\n"
@@ -75,6 +79,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 		{ "help", no_argument, NULL, 'h' },         { "environment", no_argument, NULL, 'e' },
 		{ "envdir", required_argument, NULL, 'E' }, { "explain-priority", required_argument, NULL, 'p' },
 		{ "explain", no_argument, NULL, 'x' },
+		{ "daemon", no_argument, NULL, 'D' },
 		{ 0 },
 	};
 	int c;
@@ -98,6 +103,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
 			break;
 		case 'x':
 			a->is_explain = true;
+			break;
+		case 'D':
+			a->is_daemon = true;
 			break;
 		case 'p':
 			return explain_priority(optarg);
@@ -160,6 +168,8 @@ static int test_config(const struct config *config)
 		fprintf(stderr, "smtpfrontd: %s\n", err.text);
 		return error_code(&err);
 	}
+	if (config_runs_set_id(config))
+		printf("no_new_privs is left off: a backend runs a program that changes its user (set_id)\n");
 	printf("%s: OK\n", config->file);
 	return EX_OK;
 }
@@ -211,29 +221,45 @@ static struct config *load_config(const struct arguments *a, int *code, struct e
 struct run {
 	const struct arguments *arguments;
 	struct server *server;
+	struct sdnotify *notify;
 };
 
 static void on_stop_signal(evutil_socket_t number, short what, void *arg)
 {
+	struct run *run = arg;
+
 	(void)what;
 	log_begin(LOG_LEVEL_NOTICE, NULL, "stop");
 	log_str("signal", number == SIGTERM ? "SIGTERM" : "SIGINT");
 	log_end();
-	server_stop(((struct run *)arg)->server);
+	sdnotify_stopping(run->notify);
+	server_stop(run->server);
+}
+
+/* False: err tells why, and nothing has changed. */
+static bool reload(struct run *run, struct err *err)
+{
+	int code;
+	struct config *config = load_config(run->arguments, &code, err);
+	bool ok = config && server_reload(run->server, config, err);
+
+	config_put(&config);
+	return ok;
 }
 
 static void on_hangup(evutil_socket_t number, short what, void *arg)
 {
 	struct run *run = arg;
 	struct err err;
-	int code;
-	struct config *config = load_config(run->arguments, &code, &err);
+	bool ok;
 
 	(void)number;
 	(void)what;
-	if (!config || !server_reload(run->server, config, &err))
+	sdnotify_reloading(run->notify);
+	ok = reload(run, &err);
+	if (!ok)
 		log_text(LOG_LEVEL_ERROR, "reload_failed", "nothing has changed: %s", err.text);
-	config_put(&config);
+	sdnotify_reloaded(run->notify, ok ? NULL : err.text);
 }
 
 static void on_report(evutil_socket_t number, short what, void *arg)
@@ -281,57 +307,103 @@ static void forget_signals(struct event *events[SIGNALS])
 			event_free(events[i]);
 }
 
-/* Run until a signal ends it. */
-static int run_server(struct loop *loop, struct server *server, const struct arguments *arguments)
+static void log_ready(const struct server *server)
 {
-	struct run run = { arguments, server };
+	log_begin(LOG_LEVEL_NOTICE, NULL, "ready");
+	log_str("version", PACKAGE_VERSION);
+	log_str("hostname", server->setup->config->hostname);
+	log_u64("pid", (uint64_t)getpid());
+	log_end();
+	log_flush(); /* the first turn may be long in coming */
+}
+
+/* Run until a signal ends it. Returns the exit code. */
+static int run_server(struct run *run, int *parent, struct err *err)
+{
 	struct event *events[SIGNALS] = { NULL };
 	int code = EX_OSERR;
 
-	if (watch_signals(loop, &run, events)) {
-		server_start(server);
-		log_begin(LOG_LEVEL_NOTICE, NULL, "ready");
-		log_str("version", PACKAGE_VERSION);
-		log_str("hostname", server->setup->config->hostname);
-		log_u64("pid", (uint64_t)getpid());
-		log_end();
-		log_flush(); /* the first turn may be long in coming */
-		loop_run(loop);
+	if (watch_signals(run->server->loop, run, events)) {
+		server_start(run->server);
+		log_ready(run->server);
+		sdnotify_ready(run->notify);
+		daemonize_tell(parent, EX_OK);
+		loop_run(run->server->loop);
 		log_begin(LOG_LEVEL_NOTICE, NULL, "stopped");
 		log_end();
 		code = EX_OK;
+	} else {
+		err_set(err, "out of memory");
 	}
 	forget_signals(events);
 	return code;
 }
 
-static int serve(struct config *config, const struct arguments *arguments)
+/* What is opened as root, then all else as the user that is configured, then the end of all privileges. */
+static bool start_server(struct run *run, struct loop *loop, struct config *config, struct pid_file *pid_file,
+			 struct err *err)
 {
-	struct err err;
+	struct privileges privileges;
+
+	if (!pid_file_open(pid_file, config->pid_file, err) || !privileges_enter(&privileges, config, err))
+		return false;
+	tell_warnings(config, log_warning);
+	run->server = server_new(loop, config, err);
+	if (!run->server || !privileges_finish(&privileges, config, err))
+		return false;
+	run->notify = sdnotify_new(run->server, err);
+	return run->notify != NULL;
+}
+
+static int serve(struct config *config, const struct arguments *arguments, int *parent)
+{
+	struct run run = { .arguments = arguments };
+	struct pid_file pid_file = { NULL, -1 };
+	struct err err = { .text = "" };
 	struct loop *loop = NULL;
-	struct server *server = NULL;
-	bool has_log;
-	int code;
+	int code = EX_OK;
 
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file that is too big is an error like others (EFBIG) */
 	log_open(STDERR_FILENO, config->log_level);
-	has_log = server_open_log(config, &err);
-	tell_warnings(config, log_warning);
-	if (has_log)
+	if (server_open_log(config, &err))
 		loop = loop_new(&err);
-	if (loop)
-		server = server_new(loop, config, &err);
-	if (server) {
-		code = run_server(loop, server, arguments);
-	} else {
+	if (loop && start_server(&run, loop, config, &pid_file, &err))
+		code = run_server(&run, parent, &err);
+	else
 		code = error_code(&err);
+	if (code != EX_OK)
 		log_text(LOG_LEVEL_ERROR, "start_failed", "%s", err.text);
-	}
-	server_free(&server);
+	if (run.notify)
+		sdnotify_free(&run.notify);
+	server_free(&run.server);
 	loop_free(&loop);
+	pid_file_close(&pid_file);
 	log_flush();
+	daemonize_tell(parent, code);
 	return code;
+}
+
+/* The log must go somewhere, and files be found, when there is no terminal and no directory any more. */
+static bool prepare_background(struct arguments *a, const struct config *config, struct err *err)
+{
+	if (isatty(STDERR_FILENO) && !config->syslog)
+		return err_set(err, "--daemon: with standard error on a terminal there is no log without "
+				    "syslog = true");
+	if (a->file[0] != '/' || (a->environment_dir && a->environment_dir[0] != '/'))
+		return err_set(err, "--daemon: the paths of -c and -E must be absolute");
+	return true;
+}
+
+static int serve_in_background(struct config *config, struct arguments *a)
+{
+	struct err err;
+	int parent = prepare_background(a, config, &err) ? daemonize(&err) : -1;
+
+	if (parent >= 0)
+		return serve(config, a, &parent);
+	fprintf(stderr, "smtpfrontd: %s\n", err.text);
+	return EX_USAGE;
 }
 
 int main(int argc, char **argv)
@@ -340,6 +412,7 @@ int main(int argc, char **argv)
 	int code = parse_arguments(argc, argv, &a);
 	struct config *config;
 	struct err err;
+	int nobody = -1;
 
 	if (code >= 0)
 		return code;
@@ -348,10 +421,14 @@ int main(int argc, char **argv)
 		fprintf(stderr, "smtpfrontd: %s\n", err.text);
 		return code;
 	}
-	code = a.is_explain ? explain_config(config, &a) :
-	       a.is_test    ? test_config(config) :
-	       a.is_dump    ? dump_config(config) :
-			      serve(config, &a);
+	if (a.is_explain)
+		code = explain_config(config, &a);
+	else if (a.is_test)
+		code = test_config(config);
+	else if (a.is_dump)
+		code = dump_config(config);
+	else
+		code = a.is_daemon ? serve_in_background(config, &a) : serve(config, &a, &nobody);
 	config_put(&config);
 	return code;
 }

@@ -70,7 +70,8 @@ struct session_config {
 
 struct listener_config {
 	const char *listen; /* as written */
-	struct addr addr;
+	struct addr addr;        /* of no family where the socket is handed over */
+	const char *socket_name; /* of one that is handed over; NULL: it is opened */
 	struct session_config session;
 	bool reuse_port;
 	struct config_place place;
@@ -145,6 +146,9 @@ struct config {
 	bool syslog;
 	uint32_t syslog_facility; /* 0 to 23 */
 	const char *syslog_tag;
+	const char *user;         /* what root becomes; NULL: it stays who it is */
+	const char *group;        /* NULL: that of user */
+	const char *pid_file;     /* NULL: none */
 	uint32_t drain_timeout_s; /* how long a stop waits for messages that are under way */
 	uint32_t slow_step_s;     /* what takes longer is logged */
 	struct session_config session; /* what listeners start from */

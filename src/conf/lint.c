@@ -114,6 +114,13 @@ static bool same_socket(const struct addr *a, const struct addr *b)
 	       memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
+static bool same_listener(const struct listener_config *a, const struct listener_config *b)
+{
+	if (a->socket_name || b->socket_name)
+		return a->socket_name && b->socket_name && strcmp(a->socket_name, b->socket_name) == 0;
+	return same_socket(&a->addr, &b->addr);
+}
+
 static bool check_listeners(struct lint *l)
 {
 	const struct config *config = l->config;
@@ -122,7 +129,7 @@ static bool check_listeners(struct lint *l)
 		for (size_t j = 0; j < i; j++) {
 			char text[128];
 
-			if (!same_socket(&config->listeners[i].addr, &config->listeners[j].addr))
+			if (!same_listener(&config->listeners[i], &config->listeners[j]))
 				continue;
 			snprintf(text, sizeof(text),
 				 "listen: \"%.70s\" is the address of another listener too",
@@ -131,6 +138,14 @@ static bool check_listeners(struct lint *l)
 		}
 	}
 	return true;
+}
+
+static bool check_user(struct lint *l)
+{
+	const struct config *config = l->config;
+
+	return !config->group || config->user ||
+	       lint_fail(l, lint_key_place(config, "group"), "group: it means nothing without user");
 }
 
 /* RFC 5321 4.5.3.1.8 */
@@ -488,8 +503,8 @@ bool lint_check(struct config *config, struct err *err)
 	config->warnings = arena_alloc(&config->arena, LINT_WARNINGS_MAX * sizeof(*config->warnings));
 	if (!config->warnings)
 		return err_set(err, "%s: out of memory", config->file);
-	if (!check_domains(&l) || !check_listeners(&l) || !lint_check_rules(&l) || !check_tls(&l) ||
-	    !check_backend_keys(&l))
+	if (!check_domains(&l) || !check_listeners(&l) || !check_user(&l) || !lint_check_rules(&l) ||
+	    !check_tls(&l) || !check_backend_keys(&l))
 		return false;
 	check_hostname(&l);
 	check_postmaster(&l);

@@ -158,6 +158,15 @@ const struct option option_table[] = {
 	{ GLOBAL(syslog_tag), .type = OPTION_TAG, .is_reloadable = true, .default_text = "smtpfrontd",
 	  .help = "The name of the program that syslog gets: letters, digits and any of \"-._/\", 32 at "
 		  "most." },
+	{ GLOBAL(user), .type = OPTION_TEXT, .default_words = "none", .example = "\"smtpfrontd\"",
+	  .help = "The user that the daemon becomes when it is started as root: all but the ports is opened by "
+		  "this user, and no privilege is left afterwards. Started as anybody else it must be this user "
+		  "already." },
+	{ GLOBAL(group), .type = OPTION_TEXT, .default_words = "that of user", .example = "\"smtpfrontd\"",
+	  .help = "The group that it is in then. It is in no other." },
+	{ GLOBAL(pid_file), .type = OPTION_PATH, .default_words = "none", .example = "\"/run/smtpfrontd.pid\"",
+	  .help = "A file with the number of the process, locked as long as it runs. It is written before the "
+		  "user changes." },
 	{ GLOBAL_FIELD(drain_timeout, drain_timeout_s), SECONDS(1, 3600), .zero_means = "nobody is waited for", .is_reloadable = true,
 	  .default_text = "30s",
 	  .help = "How long a stop (SIGTERM) waits for messages that are being received. Sessions without one "
@@ -229,7 +238,7 @@ const struct option option_table[] = {
 	{ SESSION(lenient, lenient), BOOL, .is_reloadable = true, .default_text = "false",
 	  .help = "Take commands as mailfront does: MAIL without HELO or within a transaction, HELO "
 		  "without a name, arguments where none belong, addresses without angle brackets." },
-	{ SESSION(proxy_from, proxy_from), .type = OPTION_NETWORKS, .default_words = "nobody",
+	{ SESSION(proxy_from, proxy_from), .is_reloadable = true, .type = OPTION_NETWORKS, .default_words = "nobody",
 	  .example = "( \"192.0.2.10\", \"192.0.2.11\" )",
 	  .help = "Load balancers: a connection from one of these must begin with a header of the PROXY "
 		  "protocol, version 1 or 2, before TLS and everything else, and who the header names is the "
@@ -370,7 +379,9 @@ const struct option option_table[] = {
 	{ LISTENER(listen), .type = OPTION_SOCKET, .is_required = true, .example = "\"[::]:25\"",
 	  .is_reloadable = true,
 	  .help = "Address and port, such as \"192.0.2.1:25\", \"[2001:db8::1]:25\" or \"*:25\". With "
-		  "\"*\" and \"[::]\" clients are served over IPv6 and IPv4." },
+		  "\"*\" and \"[::]\" clients are served over IPv6 and IPv4. \"socket:NAME\" is a socket that "
+		  "is handed over at the start, as systemd does, by its name (FileDescriptorName); there may be "
+		  "several of that name." },
 	{ LISTENER(reuse_port), BOOL, .default_text = "false",
 	  .help = "Share the address and port with other processes of the same user that ask for it too: the "
 		  "kernel spreads the connections over them (SO_REUSEPORT)." },

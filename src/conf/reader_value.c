@@ -145,6 +145,24 @@ bool reader_kept_string(struct reader *r, const struct option *o, const config_s
 	return copy != NULL;
 }
 
+#define SOCKET_PREFIX "socket:"
+
+/* The name of a socket that is handed over, as systemd.socket(5) has it for FileDescriptorName. */
+static bool read_socket_name(struct reader *r, const struct option *o, const config_setting_t *s,
+			     struct listener_config *listener)
+{
+	const char *name = listener->listen + sizeof(SOCKET_PREFIX) - 1;
+
+	for (const char *c = name; *c; c++)
+		if (*c <= ' ' || *c > '~' || *c == ':')
+			return reader_fail(r, s, "%s: a name of a socket has no blanks, colons or other letters "
+						 "than those of ASCII", o->key);
+	if (!*name || strlen(name) > 255)
+		return reader_fail(r, s, "%s: the name of a socket is missing, or too long", o->key);
+	listener->socket_name = name;
+	return true;
+}
+
 static bool read_socket(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
 {
 	struct listener_config *listener = (void *)((char *)field - offsetof(struct listener_config, listen));
@@ -153,10 +171,12 @@ static bool read_socket(struct reader *r, const struct option *o, const config_s
 
 	if (!text)
 		return false;
-	if (!addr_parse(&listener->addr, span_str(text), &err))
-		return reader_fail(r, s, "%s: %s", o->key, err.text);
 	listener->listen = keep(r, text, false);
-	return listener->listen != NULL;
+	if (!listener->listen)
+		return false;
+	if (strncmp(text, SOCKET_PREFIX, sizeof(SOCKET_PREFIX) - 1) == 0)
+		return read_socket_name(r, o, s, listener);
+	return addr_parse(&listener->addr, span_str(text), &err) || reader_fail(r, s, "%s: %s", o->key, err.text);
 }
 
 static void store_number(const struct option *o, uint64_t value, void *field)

@@ -307,6 +307,8 @@ static bool build_guard(struct server *s, const struct config *config, struct er
 
 static bool build_parts(struct server *s, struct config *config, struct err *err)
 {
+	if (!handed_open(&s->handed, err))
+		return false;
 	s->clients = client_table_new();
 	s->rates = rates_store_new();
 	if (!s->clients || !s->rates)
@@ -345,6 +347,7 @@ struct server *server_new(struct loop *loop, struct config *config, struct err *
 
 void server_start(struct server *s)
 {
+	server_sockets_tell_unused(s);
 	server_sockets_start(s);
 }
 
@@ -429,5 +432,6 @@ void server_free(struct server **server)
 	loop_timer_stop(s->loop, &s->report);
 	config = (struct config *)s->start_config;
 	config_put(&config);
+	handed_close(&s->handed);
 	free(s);
 }

@@ -6,6 +6,7 @@
 #ifndef FRONT_SERVER_H
 #define FRONT_SERVER_H
 
+#include "front/handed.h"
 #include "front/setup.h"
 #include "net/loop.h"
 #include "net/pool.h"
@@ -23,6 +24,7 @@ struct server {
 	struct list relays;    /* all lmtp and smtp backends that there are still: see backend/relay.h */
 	_Atomic unsigned unsynced_mailboxes; /* for maildir backends of all setups */
 	struct spool_budget spool_budget;
+	struct handed handed; /* sockets that were there before us */
 	struct list sockets; /* of server_socket.link (front/server_sockets.h); owned */
 	struct server_tls *tls; /* owned */
 
@@ -34,6 +36,7 @@ struct server {
 	unsigned char auth_key[32]; /* for salts of users that there are not, where a password file has none */
 	struct store *rates; /* owned: what the policy of that name has counted */
 	uint32_t session_count;
+	uint64_t accepted; /* messages, since the start */
 	uint32_t max_sessions; /* what the descriptors allow of the configured one */
 	uint32_t disk_threads; /* likewise */
 	uint32_t max_spool_files; /* likewise: messages in files at one time */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static struct server_socket *socket_at(struct list *link)
 {
@@ -32,15 +33,15 @@ static struct server_socket *find_socket(struct server *s, const struct listener
 	for (struct list *link = s->sockets.next; link != &s->sockets; link = link->next) {
 		struct server_socket *socket = socket_at(link);
 
-		if (!socket->next && same_addr(&socket->obeys->config->addr, &config->addr))
+		if (!socket->next && !socket->handed_name && same_addr(&socket->obeys->config->addr, &config->addr))
 			return socket;
 	}
 	return NULL;
 }
 
-/* Bind and listen. NULL: err tells why. */
-static struct server_socket *open_socket(struct server *s, const struct config *config, struct setup_listener *l,
-					 listener_accept_fn accept, struct err *err)
+/* With a socket of its own, or the handed one `fd`, unless that is -1. NULL: err tells why. */
+static struct server_socket *new_socket(struct server *s, const struct config *config, struct setup_listener *l, int fd,
+					listener_accept_fn accept, struct err *err)
 {
 	struct listener_options o = {
 		.addr = l->config->addr,
@@ -52,10 +53,13 @@ static struct server_socket *open_socket(struct server *s, const struct config *
 
 	if (!socket) {
 		err_set(err, "out of memory");
+		if (fd >= 0)
+			close(fd);
 		return NULL;
 	}
 	*socket = (struct server_socket){ .server = s, .next = l, .is_v6_only = o.is_v6_only };
-	socket->listener = listener_new(s->loop, &o, accept, socket, err);
+	socket->listener = fd < 0 ? listener_new(s->loop, &o, accept, socket, err) :
+				    listener_new_from(s->loop, fd, accept, socket, err);
 	if (socket->listener)
 		return socket;
 	free(socket);
@@ -90,6 +94,70 @@ static void keep_socket(struct server_socket *socket, const struct config *confi
 		log_needs_restart(l->config, "whether IPv4 clients are served there, too");
 }
 
+/* Is the socket in use already? Then it goes on with this listener. */
+static bool keep_handed(struct server *s, const char *name, struct setup_listener *l)
+{
+	bool is_any = false;
+
+	for (struct list *link = s->sockets.next; link != &s->sockets; link = link->next) {
+		struct server_socket *socket = socket_at(link);
+
+		if (!socket->handed_name || strcmp(socket->handed_name, name) != 0)
+			continue;
+		socket->next = l;
+		is_any = true;
+	}
+	return is_any;
+}
+
+/* All sockets that were handed over by the name which the listener has. */
+static bool take_handed(struct server *s, struct setup_listener *l, listener_accept_fn accept, struct list *fresh,
+			struct err *err)
+{
+	const char *name = l->config->socket_name;
+	bool is_any = false;
+
+	if (keep_handed(s, name, l))
+		return true;
+	for (size_t i = 0; i < s->handed.count; i++) {
+		struct server_socket *socket = NULL;
+		struct err why;
+		int fd;
+
+		if (strcmp(handed_name(&s->handed, i), name) != 0)
+			continue;
+		fd = handed_dup(&s->handed, i, err);
+		if (fd < 0)
+			return false;
+		socket = new_socket(s, s->start_config, l, fd, accept, &why);
+		if (!socket)
+			return err_set(err, "%s:%d: listen: the socket \"%s\" that was handed over: %.200s",
+				       l->config->place.file, l->config->place.line, name, why.text);
+		socket->handed_name = handed_name(&s->handed, i);
+		list_append(fresh, &socket->link);
+		is_any = true;
+	}
+	return is_any || err_set(err, "%s:%d: listen: no socket was handed over by the name \"%s\"",
+				 l->config->place.file, l->config->place.line, name);
+}
+
+/* Find a socket, or open one. */
+static bool open_one(struct server *s, const struct config *config, struct setup_listener *l,
+		     listener_accept_fn accept, struct list *fresh, struct err *err)
+{
+	struct server_socket *socket = find_socket(s, l->config);
+
+	if (socket) {
+		keep_socket(socket, config, l);
+		return true;
+	}
+	socket = new_socket(s, config, l, -1, accept, err);
+	if (!socket)
+		return false;
+	list_append(fresh, &socket->link);
+	return true;
+}
+
 static void forget_plan(struct server *s)
 {
 	for (struct list *link = s->sockets.next; link != &s->sockets; link = link->next)
@@ -102,16 +170,11 @@ bool server_sockets_prepare(struct server *s, struct setup *setup, bool may_be_s
 	list_init(fresh);
 	for (size_t i = 0; i < setup->config->listener_count; i++) {
 		struct setup_listener *l = &setup->listeners[i];
-		struct server_socket *socket = find_socket(s, l->config);
 
-		if (socket) {
-			keep_socket(socket, setup->config, l);
+		if (l->config->socket_name ? take_handed(s, l, accept, fresh, err) :
+					     open_one(s, setup->config, l, accept, fresh, err))
 			continue;
-		}
-		socket = open_socket(s, setup->config, l, accept, err);
-		if (socket) {
-			list_append(fresh, &socket->link);
-		} else if (may_be_short && err->error == EACCES) {
+		if (may_be_short && err->error == EACCES) {
 			log_needs_restart(l->config, err->text);
 		} else {
 			forget_plan(s);
@@ -135,6 +198,23 @@ void server_sockets_commit(struct server *s, struct list *fresh)
 		socket->next = NULL;
 		if (!socket->obeys)
 			close_socket(socket);
+	}
+}
+
+void server_sockets_tell_unused(const struct server *s)
+{
+	for (size_t i = 0; i < s->handed.count; i++) {
+		const char *name = handed_name(&s->handed, i);
+		bool is_used = false;
+
+		for (size_t j = 0; j < s->setup->config->listener_count; j++) {
+			const char *wanted = s->setup->config->listeners[j].socket_name;
+
+			is_used |= wanted && strcmp(wanted, name) == 0;
+		}
+		if (!is_used)
+			log_text(LOG_LEVEL_WARNING, "trouble",
+				 "a socket was handed over by the name \"%s\", and no listener wants it", name);
 	}
 }
 

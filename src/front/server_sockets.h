@@ -16,12 +16,13 @@ struct server_socket {
 	struct listener *listener;      /* owned */
 	struct setup_listener *obeys;   /* of server.setup */
 	struct setup_listener *next;    /* between prepare and commit: of the setup to come; NULL: none */
+	const char *handed_name;        /* in server.handed; NULL: opened here */
 	bool is_v6_only;                /* as it was opened */
 	bool is_started;
 };
 
 /*
- * Find or open a socket for each listener of a setup to come; those opened are in `fresh`, whose head owns them. What
+ * Find or open a socket, or all that were handed over by that name, for each listener of a setup to come; those opened are in `fresh`, whose head owns them. What
  * needs a privilege that the process no longer has is left out and told, if `may_be_short`. False: err tells why, and
  * nothing has changed but for `fresh`, which server_sockets_close() empties.
  */
@@ -33,6 +34,9 @@ void server_sockets_commit(struct server *server, struct list *fresh);
 
 /* Tell about each socket that is not accepting yet, and begin. */
 void server_sockets_start(struct server *server);
+
+/* Warn of those that were handed over and that nobody accepts from. */
+void server_sockets_tell_unused(const struct server *server);
 
 void server_sockets_close(struct list *sockets);
 

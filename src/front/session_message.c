@@ -176,6 +176,7 @@ static const struct smtp_reply *take_delivery_answer(struct session_shell *sh, s
 	}
 	log_accepted(sh, id);
 	sh->accepted++;
+	sh->server->accepted++;
 	policy_chain_taken(&sh->setup->policies, &facts, e->delivery.octets);
 	snprintf(v->text, sizeof(v->text), "Message accepted: %s", id);
 	v->own = (struct smtp_reply){ 250, "2.0.0", v->text, "message_ok" };

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -30,6 +31,14 @@ struct listener {
 	bool is_closed;
 };
 
+static void close_keeping_errno(int fd)
+{
+	int error = errno;
+
+	close(fd);
+	errno = error;
+}
+
 static int open_socket(const struct listener_options *options)
 {
 	int af = options->addr.family == ADDR_IPV4 ? AF_INET : AF_INET6;
@@ -43,7 +52,7 @@ static int open_socket(const struct listener_options *options)
 	    (options->reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0) ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
 	    (af == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only)) < 0)) {
-		close(fd);
+		close_keeping_errno(fd);
 		return -1;
 	}
 	return fd;
@@ -148,30 +157,82 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 			break;
 }
 
-struct listener *listener_new(struct loop *loop, const struct listener_options *options,
-			      listener_accept_fn accept, void *owner, struct err *err)
+/* Takes fd over. NULL: out of memory. */
+static struct listener *make(struct loop *loop, int fd, const struct addr *bound, listener_accept_fn accept,
+			     void *owner)
 {
 	struct listener *l = calloc(1, sizeof(*l));
-	char text[ADDR_TEXT_SIZE];
-	int fd;
 
-	BUG_ON(options->addr.family == ADDR_NONE);
 	if (!l) {
-		err_set_errno(err, "cannot listen on %s", addr_format(&options->addr, text));
-		return NULL;
-	}
-	fd = open_socket(options);
-	if (fd < 0 || !bind_socket(fd, options, &l->addr)) {
-		err_set_errno(err, "cannot listen on %s", addr_format(&options->addr, text));
-		if (fd >= 0)
-			close(fd);
-		free(l);
+		close(fd);
 		return NULL;
 	}
 	l->loop = loop;
 	l->accept = accept;
 	l->owner = owner;
+	l->addr = *bound;
 	event_assign(&l->event, loop_base(loop), fd, EV_READ | EV_PERSIST, on_acceptable, l);
+	return l;
+}
+
+struct listener *listener_new(struct loop *loop, const struct listener_options *options,
+			      listener_accept_fn accept, void *owner, struct err *err)
+{
+	struct listener *l = NULL;
+	char text[ADDR_TEXT_SIZE];
+	struct addr bound;
+	int fd = open_socket(options);
+
+	BUG_ON(options->addr.family == ADDR_NONE);
+	if (fd >= 0 && bind_socket(fd, options, &bound))
+		l = make(loop, fd, &bound, accept, owner);
+	else if (fd >= 0)
+		close_keeping_errno(fd);
+	if (!l)
+		err_set_errno(err, "cannot listen on %s", addr_format(&options->addr, text));
+	return l;
+}
+
+/* Is it a TCP socket that listens? */
+static bool look_at(int fd, struct addr *bound, struct err *err)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss), int_len = sizeof(int);
+	int type = 0, listens = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &int_len) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &int_len) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&ss, &len) < 0)
+		return err_set_errno(err, "it is no socket");
+	if (type != SOCK_STREAM || !listens || (ss.ss_family != AF_INET && ss.ss_family != AF_INET6))
+		return err_set(err, "it is no TCP socket that listens");
+	*bound = sockaddr_to_addr(&ss);
+	return true;
+}
+
+static bool prepare_socket(int fd, struct err *err)
+{
+	int on = 1, flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+		return err_set_errno(err, "cannot set it up");
+	return true;
+}
+
+struct listener *listener_new_from(struct loop *loop, int fd, listener_accept_fn accept, void *owner,
+				   struct err *err)
+{
+	struct addr bound;
+	struct listener *l;
+
+	if (!look_at(fd, &bound, err) || !prepare_socket(fd, err)) {
+		close(fd);
+		return NULL;
+	}
+	l = make(loop, fd, &bound, accept, owner);
+	if (!l)
+		err_set(err, "out of memory");
 	return l;
 }
 

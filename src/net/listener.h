@@ -23,6 +23,9 @@ typedef void (*listener_accept_fn)(void *owner, int fd, const struct addr *peer)
 /* Bind and listen. NULL: err tells address and reason. Accepting begins with listener_start(). */
 struct listener *listener_new(struct loop *loop, const struct listener_options *options,
 			      listener_accept_fn accept, void *owner, struct err *err);
+/* The same with a socket that listens already; fd is taken over, whatever comes of it. */
+struct listener *listener_new_from(struct loop *loop, int fd, listener_accept_fn accept, void *owner,
+				   struct err *err);
 void listener_start(struct listener *l);
 
 /* The address it is bound to, with the port that the kernel chose. */

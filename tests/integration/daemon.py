@@ -196,7 +196,8 @@ class Daemon:
         self.config_file.write_text(text)
         return self.config_file
 
-    def start(self, nofile=None, wrap=(), wait_ready=True, arguments=(), **settings):
+    def start(self, nofile=None, wrap=(), wait_ready=True, arguments=(), environment=None, kept=None, **settings):
+        """`kept`: sockets to hand over, see service.py."""
         self.configure(**settings)
 
         def limit():
@@ -204,8 +205,9 @@ class Daemon:
                 resource.setrlimit(resource.RLIMIT_NOFILE, nofile)
 
         self.process = subprocess.Popen(
-            [*wrap, *command("-c", self.config_file, *arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, env=sanitizer_env(self.asan), cwd=self.directory, preexec_fn=limit)
+            [*wrap, *(kept.wrap() if kept else ()), *command("-c", self.config_file, *arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, env={**sanitizer_env(self.asan), **(environment or {})}, cwd=self.directory,
+            preexec_fn=limit, pass_fds=kept.descriptors() if kept else ())
         self.log = Log(self.process.stderr)
         if wait_ready:
             self.log.wait("ready")
