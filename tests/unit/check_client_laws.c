@@ -268,6 +268,26 @@ START_TEST(binary_content_arrives_as_it_is)
 }
 END_TEST
 
+/* The hop takes all and answers nothing. */
+START_TEST(no_more_chunks_wait_than_commands_may)
+{
+	struct smtp_client *c = client_in_binary(true);
+	struct span rest;
+
+	for (int i = 0; i < 2 * SMTP_CLIENT_COMMANDS_MAX; i++) {
+		rest = span_of(binary, 32 * 1024);
+		ck_assert(smtp_client_content(c, &rest));
+		send_all(c, NULL);
+	}
+	ck_assert_uint_eq(rest.len, 32 * 1024);
+	ck_assert_uint_eq(c->awaited_count, SMTP_CLIENT_COMMANDS_MAX);
+	assert_event(c, "250 OK\r\n", SMTP_CLIENT_NEED_INPUT);
+	ck_assert(smtp_client_content(c, &rest));
+	ck_assert_uint_eq(rest.len, 0);
+	smtp_client_free(&c);
+}
+END_TEST
+
 /* Three chunks are on their way when the first is refused. */
 START_TEST(a_refused_chunk_ends_the_message)
 {
@@ -374,6 +394,7 @@ int main(void)
 	tcase_add_test(tcase, all_short_texts_with_cr_are_refused);
 	tcase_add_test(tcase, no_more_content_is_taken_than_there_is_room_for);
 	tcase_add_loop_test(tcase, binary_content_arrives_as_it_is, 0, 2);
+	tcase_add_test(tcase, no_more_chunks_wait_than_commands_may);
 	tcase_add_test(tcase, a_refused_chunk_ends_the_message);
 	tcase_add_test(tcase, lmtp_with_a_refused_chunk_is_closed);
 	tcase_add_test(tcase, a_password_is_wiped_when_it_was_sent);
