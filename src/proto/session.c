@@ -15,7 +15,8 @@ static const char *const event_names[SMTP_EVENTS] = {
 	[SMTP_EVENT_HELO] = "helo",             [SMTP_EVENT_MAIL] = "mail",
 	[SMTP_EVENT_RCPT] = "rcpt",             [SMTP_EVENT_DATA] = "data",
 	[SMTP_EVENT_MESSAGE] = "message",       [SMTP_EVENT_BODY] = "body",
-	[SMTP_EVENT_STARTTLS] = "starttls",     [SMTP_EVENT_AUTH] = "auth",
+	[SMTP_EVENT_STARTTLS] = "starttls",     [SMTP_EVENT_XCLIENT] = "xclient",
+	    [SMTP_EVENT_AUTH] = "auth",
 	[SMTP_EVENT_AUTH_STEP] = "auth_step",
 	[SMTP_EVENT_RESET] = "reset",           [SMTP_EVENT_REPLIED] = "replied",
 	[SMTP_EVENT_QUIT] = "quit",             [SMTP_EVENT_CLOSE] = "close",
@@ -267,6 +268,9 @@ static void default_success(struct smtp_session *s, enum smtp_event_type type)
 	case SMTP_EVENT_STARTTLS:
 		session_write_reply(s, smtp_reply(SMTP_REPLY_START_TLS));
 		return;
+	case SMTP_EVENT_XCLIENT:
+		write_greeting(s);
+		return;
 	default:
 		BUG_ON(true);
 	}
@@ -307,6 +311,9 @@ static void note_accepted(struct smtp_session *s, enum smtp_event_type type, con
 		break;
 	case SMTP_EVENT_STARTTLS:
 		s->state = SESSION_TLS;
+		break;
+	case SMTP_EVENT_XCLIENT:
+		session_begin_anew(s);
 		break;
 	default:
 		BUG_ON(true);

@@ -25,6 +25,7 @@
 #ifndef PROTO_SESSION_H
 #define PROTO_SESSION_H
 
+#include "base/addr.h"
 #include "proto/address.h"
 #include "proto/dot.h"
 #include "proto/header.h"
@@ -58,6 +59,7 @@ enum smtp_event_type {
 	SMTP_EVENT_AUTH,      /* a mechanism is chosen */
 	SMTP_EVENT_AUTH_STEP, /* a challenge was answered */
 	SMTP_EVENT_STARTTLS, /* accepted: send the output, then shake hands and call smtp_session_tls_started() */
+	SMTP_EVENT_XCLIENT, /* accepted: the session begins anew, as this client's */
 	/* These only tell. */
 	SMTP_EVENT_BODY,    /* the next content of the message; lines end in LF unless it is BINARYMIME */
 	SMTP_EVENT_RESET,   /* the transaction is over and nothing of it may be kept */
@@ -65,6 +67,16 @@ enum smtp_event_type {
 	SMTP_EVENT_QUIT,    /* send the output, then close */
 	SMTP_EVENT_CLOSE,   /* send the output, then close: an error or smtp_session_close() */
 	SMTP_EVENTS
+};
+
+/* A value of XCLIENT, encoded or not. */
+enum { SMTP_XCLIENT_VALUE_MAX = 256 };
+
+/* What XCLIENT told. */
+struct smtp_xclient {
+	bool has_client;
+	struct addr client; /* of which only the port may be given */
+	char login[SMTP_XCLIENT_VALUE_MAX]; /* the name of who has authenticated there; "": nobody */
 };
 
 struct smtp_event {
@@ -94,6 +106,7 @@ struct smtp_event {
 		struct {
 			bool is_chunked; /* BDAT (RFC 3030): the first chunk follows; no success is said before its end */
 		} data;
+		struct smtp_xclient xclient;
 		struct span body;
 		struct {
 			uint64_t octets; /* as RFC 1870 counts them */

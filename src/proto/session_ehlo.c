@@ -38,6 +38,7 @@ static bool write_ehlo_lines(struct smtp_session *s)
 	       put_keyword(out, o->offers_dsn, "DSN") && put_keyword(out, o->offers_prdr, "PRDR") &&
 	       put_limits(out, o) && put_auth(out, s) && put_keyword(out, session_offers_starttls(s), "STARTTLS") &&
 	       put_keyword(out, session_offers_requiretls(s), "REQUIRETLS") &&
+	       put_keyword(out, o->offers_xclient, "XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT") &&
 	       buf_add_str(out, "250 ENHANCEDSTATUSCODES\r\n");
 }
 

@@ -37,6 +37,7 @@ struct smtp_session_options {
 	bool offers_requiretls; /* RFC 8689; in TLS only */
 	bool offers_prdr;       /* a reply for each recipient at the end of a message */
 	bool offers_starttls;
+	bool offers_xclient; /* the peer is a proxy that we trust */
 	bool requires_tls; /* 530 to all that needs none but TLS */
 	bool offers_auth;  /* the mechanisms that smtp_session_offer_auth() tells */
 	bool auth_without_tls;

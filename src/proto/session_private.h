@@ -74,6 +74,7 @@ struct smtp_session {
 	bool has_ehlo;          /* the last that was accepted was EHLO */
 	bool is_tls;
 	bool is_authenticated;
+	bool has_login;         /* the last XCLIENT told who has authenticated */
 	bool is_secret_due;     /* AUTH was refused: the client may go on as if it was not */
 	char mechanism[SMTP_MECHANISM_MAX + 1];
 	const char *auth_mechanisms; /* lent; NULL: none */
@@ -94,6 +95,11 @@ enum session_step session_handle_command(struct smtp_session *s, struct span lin
 /* Use content. (session_body.c) */
 void session_begin_body(struct smtp_session *s);
 enum session_step session_take_body(struct smtp_session *s, struct span in, size_t *used, struct smtp_event *event);
+
+/* XCLIENT, and what its acceptance does. (session_xclient.c) */
+enum session_step session_handle_xclient(struct smtp_session *s, struct span line, struct span argument,
+					 struct smtp_event *event);
+void session_begin_anew(struct smtp_session *s);
 
 /* AUTH and what answers its challenges. (session_auth.c) */
 enum session_step session_handle_auth(struct smtp_session *s, struct span argument, struct smtp_event *event);

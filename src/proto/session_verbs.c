@@ -249,6 +249,13 @@ static enum session_step verb_auth(struct smtp_session *s, const struct command 
 	return session_handle_auth(s, c->argument, event);
 }
 
+static enum session_step verb_xclient(struct smtp_session *s, const struct command *c, struct smtp_event *event)
+{
+	if (!s->options->offers_xclient)
+		return answer_unimplemented(s, c, event);
+	return session_handle_xclient(s, c->line, c->argument, event);
+}
+
 /* Where TLS is required, what may come before it: RFC 3207 4, and what harms no one. */
 enum verb_time { ANY_TIME, BEHIND_TLS };
 
@@ -271,6 +278,7 @@ static const struct verb {
 	{ SPAN_LITERAL("HELP"), "help", BEHIND_TLS, verb_help },
 	{ SPAN_LITERAL("AUTH"), "auth", BEHIND_TLS, verb_auth },
 	{ SPAN_LITERAL("STARTTLS"), "starttls", ANY_TIME, verb_starttls },
+	{ SPAN_LITERAL("XCLIENT"), "xclient", BEHIND_TLS, verb_xclient },
 };
 
 /*

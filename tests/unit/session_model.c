@@ -162,6 +162,7 @@ bool model_may(const struct model *m, const struct smtp_session_options *o, enum
 	case SMTP_EVENT_BODY:
 	case SMTP_EVENT_MESSAGE: return m->state == MODEL_BODY;
 	case SMTP_EVENT_STARTTLS: return m->state == MODEL_IDLE && o->offers_starttls && !m->is_tls;
+	case SMTP_EVENT_XCLIENT: return m->state == MODEL_IDLE && is_safe && o->offers_xclient;
 	case SMTP_EVENT_AUTH:
 		return m->state == MODEL_IDLE && is_safe && (m->has_helo || o->is_lenient) && o->offers_auth &&
 		       !m->is_authenticated && (m->is_tls || o->auth_without_tls);
@@ -195,6 +196,8 @@ static void take_accepted(struct model *m, enum smtp_event_type type, unsigned c
 		m->state = MODEL_BODY;
 	else if (type == SMTP_EVENT_STARTTLS)
 		m->state = MODEL_TLS;
+	else if (type == SMTP_EVENT_XCLIENT)
+		m->has_helo = m->is_authenticated = false;
 	else if (is_auth(type) && code == 334)
 		m->state = MODEL_AUTH;
 	else if (is_auth(type))
@@ -362,6 +365,8 @@ static enum smtp_event_type event_of(struct span line)
 		return SMTP_EVENT_STARTTLS;
 	if (is_verb(line, "AUTH"))
 		return SMTP_EVENT_AUTH;
+	if (is_verb(line, "XCLIENT"))
+		return SMTP_EVENT_XCLIENT;
 	return is_verb(line, "DATA") ? SMTP_EVENT_DATA : SMTP_EVENTS;
 }
 
@@ -414,7 +419,7 @@ static bool judge_code(struct judge *j, struct span line, const struct final_rep
 		return true;
 	if (j->play->options->requires_tls && !j->is_tls && !may_come_before_tls(line))
 		return offence(j, "%u before TLS to %.*s", r->code, (int)span_head(line, 80).len, line.ptr);
-	if (is_tls != is_verb(line, "STARTTLS") || is_go_ahead != is_verb(line, "DATA") || is_bye != is_verb(line, "QUIT"))
+	if ((is_tls != is_verb(line, "STARTTLS") && !is_verb(line, "XCLIENT")) || is_go_ahead != is_verb(line, "DATA") || is_bye != is_verb(line, "QUIT"))
 		return offence(j, "%u is no answer to %.*s", r->code, (int)span_head(line, 80).len, line.ptr);
 	return true;
 }
@@ -722,6 +727,10 @@ static int judge_command(struct judge *j)
 	}
 	if (r.code == 221 || r.code == 421)
 		return judge_end(j) ? 0 : -1;
+	if (r.code == 220 && is_verb(line, "XCLIENT")) {
+		j->line_ending = LINE_ENDING_UNKNOWN;
+		return 1;
+	}
 	if (r.code == 220)
 		return judge_starttls(j);
 	return r.code == 354 ? judge_data(j) : 1;

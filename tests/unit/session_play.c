@@ -105,6 +105,18 @@ static void add_message(struct buf *text, const struct smtp_event *event)
 	play_need(buf_add_str(text, event->u.message.has_bare_dot ? " bare_dot" : ""));
 }
 
+static void add_xclient(struct buf *text, struct arena *a, const struct smtp_xclient *x)
+{
+	char address[ADDR_TEXT_SIZE];
+
+	if (x->has_client)
+		add_text(text, a, " client=", span_str(addr_format_ip(&x->client, address)));
+	if (x->client.port)
+		add_number(text, " port=", x->client.port);
+	if (*x->login)
+		add_text(text, a, " login=", span_str(x->login));
+}
+
 static void add_fields(struct buf *text, struct arena *a, const struct smtp_event *event)
 {
 	switch (event->type) {
@@ -125,6 +137,9 @@ static void add_fields(struct buf *text, struct arena *a, const struct smtp_even
 		break;
 	case SMTP_EVENT_MESSAGE:
 		add_message(text, event);
+		break;
+	case SMTP_EVENT_XCLIENT:
+		add_xclient(text, a, &event->u.xclient);
 		break;
 	case SMTP_EVENT_AUTH:
 	case SMTP_EVENT_AUTH_STEP:
@@ -150,7 +165,7 @@ static const char *event_name(enum smtp_event_type type)
 		[SMTP_EVENT_RESET] = "RESET",     [SMTP_EVENT_REPLIED] = "REPLIED",
 		[SMTP_EVENT_QUIT] = "QUIT",       [SMTP_EVENT_CLOSE] = "CLOSE",
 		[SMTP_EVENT_STARTTLS] = "STARTTLS", [SMTP_EVENT_AUTH] = "AUTH",
-		[SMTP_EVENT_AUTH_STEP] = "AUTH_STEP",
+		[SMTP_EVENT_AUTH_STEP] = "AUTH_STEP", [SMTP_EVENT_XCLIENT] = "XCLIENT",
 	};
 
 	return names[type];

@@ -107,6 +107,7 @@ bool play_event_waits(enum smtp_event_type type)
 	case SMTP_EVENT_DATA:
 	case SMTP_EVENT_MESSAGE:
 	case SMTP_EVENT_STARTTLS:
+	case SMTP_EVENT_XCLIENT:
 	case SMTP_EVENT_AUTH:
 	case SMTP_EVENT_AUTH_STEP:
 		return true;

@@ -97,6 +97,7 @@ static enum smtp_event_type event_type(struct loader *l, struct span word)
 		{ "BODY", SMTP_EVENT_BODY },       { "RESET", SMTP_EVENT_RESET },
 		{ "REPLIED", SMTP_EVENT_REPLIED }, { "QUIT", SMTP_EVENT_QUIT },
 		{ "CLOSE", SMTP_EVENT_CLOSE },     { "STARTTLS", SMTP_EVENT_STARTTLS },
+		{ "XCLIENT", SMTP_EVENT_XCLIENT },
 		{ "AUTH", SMTP_EVENT_AUTH },       { "AUTH_STEP", SMTP_EVENT_AUTH_STEP },
 	};
 
@@ -216,6 +217,7 @@ static bool set_switch(struct smtp_session_options *o, struct span key, bool val
 		{ "offers_binarymime", &o->offers_binarymime },
 		{ "offers_dsn", &o->offers_dsn },
 		{ "offers_prdr", &o->offers_prdr },
+		{ "offers_xclient", &o->offers_xclient },
 		{ "offers_requiretls", &o->offers_requiretls },
 		{ "offers_starttls", &o->offers_starttls },
 		{ "requires_tls", &o->requires_tls },
