@@ -66,6 +66,7 @@ struct session_config {
 	bool offer_auth;
 	bool auth_without_tls;
 	struct network_list proxy_from;  /* peers that begin with a PROXY header */
+	struct network_list xclient_from; /* peers that may say XCLIENT */
 };
 
 struct listener_config {

@@ -243,6 +243,10 @@ const struct option option_table[] = {
 	  .help = "Load balancers: a connection from one of these must begin with a header of the PROXY "
 		  "protocol, version 1 or 2, before TLS and everything else, and who the header names is the "
 		  "client. From others the header is an unknown command." },
+	{ SESSION(xclient_from, xclient_from), .type = OPTION_NETWORKS, .is_reloadable = true, .default_words = "nobody",
+	  .example = "( \"192.0.2.10\" )",
+	  .help = "Proxies that speak SMTP and are trusted to tell with XCLIENT whose session it is: the "
+		  "client's address, and who has authenticated." },
 	{ SESSION(unknown_parameters, rejects_unknown_parameters), BOOL, .words = option_words_unknown_parameters,
 	  .is_reloadable = true, .default_text = "ignore",
 	  .help = "Parameters of MAIL and RCPT that belong to no extension we offer. \"reject\" answers 555, "

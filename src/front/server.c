@@ -93,17 +93,14 @@ static struct client_limits limits_of(const struct server *s, const struct addr 
 	return limits;
 }
 
-/* SMTP_REPLY_OK, or why the connection is turned away. */
-static enum smtp_reply_name admit(struct server *s, const struct addr *peer)
+/* Count a session of this client. SMTP_REPLY_OK, or why it may have none. */
+static enum smtp_reply_name enter(struct server *s, const struct addr *peer)
 {
 	struct addr_prefix client = client_of(s, peer);
 	const struct client_limits limits = limits_of(s, peer);
 
-	if (s->session_count >= s->max_sessions)
-		return SMTP_REPLY_TOO_MANY_SESSIONS;
 	switch (client_table_enter(s->clients, &client, &limits, loop_now_ms(s->loop))) {
 	case CLIENT_MAY_ENTER:
-		s->session_count++;
 		return SMTP_REPLY_OK;
 	case CLIENT_HAS_TOO_MANY:
 		return SMTP_REPLY_TOO_MANY_SESSIONS_PER_CLIENT;
@@ -115,6 +112,15 @@ static enum smtp_reply_name admit(struct server *s, const struct addr *peer)
 		break;
 	}
 	return SMTP_REPLY_NO_MEMORY_CLOSE;
+}
+
+/* SMTP_REPLY_OK, or why the connection is turned away. */
+static enum smtp_reply_name admit(struct server *s, const struct addr *peer)
+{
+	enum smtp_reply_name refusal = s->session_count >= s->max_sessions ? SMTP_REPLY_TOO_MANY_SESSIONS : enter(s, peer);
+
+	s->session_count += refusal == SMTP_REPLY_OK;
+	return refusal;
 }
 
 void server_admit(struct server *s, struct setup *setup, const struct setup_listener *listener, int fd,
@@ -188,13 +194,28 @@ bool server_may_discard(struct server *s, uint64_t bytes)
 	return s->discarded_bytes < DISCARD_BYTES_PER_TICK;
 }
 
-void server_session_gone(struct server *s, const struct addr *client, bool is_settled)
+static void leave(struct server *s, const struct addr *client, bool is_settled)
 {
 	struct addr_prefix prefix = client_of(s, client);
 
 	if (!is_settled)
 		client_table_settle(s->clients, &prefix);
 	client_table_leave(s->clients, &prefix, loop_now_ms(s->loop));
+}
+
+enum smtp_reply_name server_session_moved(struct server *s, const struct addr *from, bool is_settled,
+					  const struct addr *to)
+{
+	enum smtp_reply_name refusal = enter(s, to);
+
+	if (refusal == SMTP_REPLY_OK)
+		leave(s, from, is_settled);
+	return refusal;
+}
+
+void server_session_gone(struct server *s, const struct addr *client, bool is_settled)
+{
+	leave(s, client, is_settled);
 	s->session_count--;
 	if (s->is_stopping && s->session_count == 0)
 		finish_stop(s);

@@ -96,6 +96,13 @@ void server_apply_trace(struct server *server);
 void server_switch_trace(struct server *server);
 
 /*
+ * A session is another client's from here on, as if it had just come, unless the limits speak against it.
+ * SMTP_REPLY_OK, or why not; then nothing has changed.
+ */
+enum smtp_reply_name server_session_moved(struct server *server, const struct addr *from, bool is_settled,
+					  const struct addr *to);
+
+/*
  * Called by sessions: one has said HELO (settled); one begins a handshake (unsettled; false: its client has too many of
  * those already); one ended, which was settled or not.
  */

@@ -602,6 +602,7 @@ void session_shell_take_rule(struct session_shell *sh, const struct client_confi
 {
 	sh->rule = rule;
 	sh->options = setup_options_for(sh->setup, sh->listener, rule);
+	sh->options.offers_xclient = sh->may_xclient;
 }
 
 bool session_shell_start(struct server *server, struct setup *setup, const struct setup_listener *listener, int fd,
@@ -615,6 +616,7 @@ bool session_shell_start(struct server *server, struct setup *setup, const struc
 		sh->setup = setup_get(setup);
 		sh->listener = listener;
 		sh->client = *peer;
+		sh->may_xclient = session_proxy_may_xclient(listener, peer);
 		if (proxy)
 			session_proxy_note(sh, proxy);
 		session_shell_take_rule(sh, client_rule_find(setup->config, &sh->client, NULL));

@@ -59,6 +59,7 @@ struct session_shell {
 	bool is_tls_due;           /* 220 to STARTTLS is on its way; then the handshake */
 	bool is_handshaking;
 	bool is_tls;               /* here, or between client and proxy */
+	bool may_xclient;          /* the peer is listed in xclient_from */
 	bool is_proxied;           /* peer of the connection is a proxy, which told who the client is */
 	char proxied_tls_version[16], proxied_tls_cipher[64]; /* of TLS that ends at the proxy; "": not told */
 	bool is_in_body;           /* content was being sent when the last input had been used */

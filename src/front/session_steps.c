@@ -3,6 +3,7 @@
  * what is common to all steps.
  */
 #include "front/session_auth.h"
+#include "front/session_proxy.h"
 #include "front/session_steps_private.h"
 
 #include "policy/auth_guard.h"
@@ -211,6 +212,11 @@ void session_step_decide(struct session_shell *sh, const struct smtp_event *even
 	switch (event->type) {
 	case SMTP_EVENT_CONNECT:
 		decide_connect(sh, v);
+		return;
+	case SMTP_EVENT_XCLIENT:
+		/* The client has come only now. */
+		if (session_proxy_xclient(sh, &event->u.xclient, v))
+			decide_connect(sh, v);
 		return;
 	case SMTP_EVENT_HELO:
 		decide_helo(sh, event, v);

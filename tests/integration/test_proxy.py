@@ -3,6 +3,7 @@
 import socket
 import ssl
 import struct
+import subprocess
 
 import pytest
 
@@ -142,3 +143,78 @@ def test_connections_without_header_end_with_the_daemon(daemon):
             assert other.reply().code == 220
             daemon.stop()
         assert c.rest() == b""
+
+
+# ---- XCLIENT ----
+
+PROXY = {"xclient_from": ["127.0.0.1"]}
+
+
+def test_xclient_of_others_is_an_unknown_command(daemon):
+    daemon.start(xclient_from=["192.0.2.0/24"])
+    with Client(daemon.address) as c:
+        assert not any("XCLIENT" in line for line in c.command("EHLO x").lines)
+        assert c.command("XCLIENT ADDR=192.0.2.7").code == 500
+
+
+def test_xclient_makes_it_the_clients_session(daemon):
+    daemon.start(**PROXY)
+    with Client(daemon.address) as c:
+        c.ehlo()
+        c.expect(220, "XCLIENT NAME=[UNAVAILABLE] ADDR=192.0.2.7 PORT=4711 PROTO=ESMTP HELO=client.example")
+        c.expect(503, "MAIL FROM:<a@example.net>")
+        c.ehlo()
+        assert c.message(b"x\r\n").code == 250
+        c.quit()
+    assert daemon.log.wait("disconnect")[0]["client"] == "192.0.2.7"
+    assert "192.0.2.7" in daemon.mailbox("anna").only().received
+
+
+def test_xclient_counts_for_the_client_and_not_for_the_proxy(daemon):
+    daemon.start(max_sessions_per_client=2, **PROXY)
+    with Client(daemon.address) as one, Client(daemon.address) as two:
+        one.expect(220, "XCLIENT ADDR=192.0.2.7")
+        two.expect(220, "XCLIENT ADDR=192.0.2.7")
+        with Client(daemon.address) as three:
+            assert three.command("XCLIENT ADDR=192.0.2.7").code == 421
+            assert three.is_closed()
+        # What the proxy left is free again.
+        with Client(daemon.address), Client(daemon.address) as four:
+            assert four.command("NOOP").code == 250
+
+
+def test_rules_for_clients_hold_for_who_xclient_names(daemon):
+    daemon.start(clients=[{"address": ["192.0.2.7"], "refuse": "Not from there."}], **PROXY)
+    with Client(daemon.address) as c:
+        reply = c.command("XCLIENT ADDR=192.0.2.7")
+        assert reply.code >= 500 and "Not from there." in str(reply)
+    with Client(daemon.address) as c:
+        c.expect(220, "XCLIENT ADDR=192.0.2.8")
+
+
+def test_login_of_xclient_may_relay(daemon):
+    daemon.start(backends={"sink": {"type": "null"}}, routes=None, **PROXY)
+    with Client(daemon.address) as c:
+        c.expect(220, "XCLIENT ADDR=192.0.2.7 LOGIN=anna+40example.org")
+        c.ehlo()
+        c.expect(250, "MAIL FROM:<anna@example.org>")
+        c.expect(250, "RCPT TO:<x@example.com>")
+        c.expect(250, "RSET")
+        c.expect(220, "XCLIENT ADDR=192.0.2.7")
+        c.ehlo()
+        c.expect(250, "MAIL FROM:<anna@example.org>")
+        c.expect(550, "RCPT TO:<x@example.com>")
+
+
+def test_swaks_speaks_xclient_and_proxy(daemon):
+    daemon.start(**PROXY)
+    swaks = ["swaks", "--server", f"127.0.0.1:{daemon.port}", "--to", "anna@example.org", "--from", "a@example.net"]
+    subprocess.run([*swaks, "--xclient", "ADDR=192.0.2.7 NAME=client.example"], check=True, timeout=DEADLINE_S,
+                   stdout=subprocess.DEVNULL)
+    assert "192.0.2.7" in daemon.mailbox("anna").only().received
+    daemon.stop()
+    daemon.start(xclient_from=None, **LISTED)
+    subprocess.run([*swaks[:2], f"127.0.0.1:{daemon.port}", *swaks[3:], "--proxy-version", "2", "--proxy-family", "AF_INET",
+                    "--proxy-source", "192.0.2.9", "--proxy-source-port", "4711", "--proxy-dest", "198.51.100.2",
+                    "--proxy-dest-port", "25"], check=True, timeout=DEADLINE_S, stdout=subprocess.DEVNULL)
+    assert any("192.0.2.9" in m.received for m in daemon.mailbox("anna").messages())
