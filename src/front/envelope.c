@@ -27,11 +27,20 @@ void envelope_free(struct envelope **envelope)
 	op_cancel(&e->check.op);
 	op_cancel(&e->delivery.op);
 	op_cancel(&e->spool_op);
+	authres_filter_fini(&e->authres);
 	backend_transaction_free(&e->transaction);
 	backend_delivery_fini(&e->delivery);
 	spool_fini(&e->spool);
 	arena = e->arena;
 	arena_fini(&arena);
+}
+
+bool envelope_keep(struct envelope *e, struct span text, struct span *kept)
+{
+	char *copy = arena_dup(&e->arena, text);
+
+	*kept = span_of(copy, copy ? text.len : 0);
+	return copy != NULL;
 }
 
 bool envelope_add_recipient(struct envelope *e)
@@ -41,6 +50,8 @@ bool envelope_add_recipient(struct envelope *e)
 	if (!r)
 		return false;
 	r->address = e->candidate;
+	r->notify = e->candidate_notify;
+	r->orcpt = e->candidate_orcpt;
 	if (e->last)
 		e->last->next = r;
 	else

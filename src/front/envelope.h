@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "base/arena.h"
+#include "proto/authres.h"
 #include "idn/idn.h"
 
 struct envelope_recipient {
@@ -33,9 +34,13 @@ struct envelope {
 
 	/* The recipient that is being checked, and where it would go. */
 	struct smtp_address candidate;
+	unsigned candidate_notify;   /* as in struct envelope_recipient */
+	struct span candidate_orcpt;
 	bool is_postmaster_tried;
 	struct backend_check check;
 
+	struct authres_filter authres; /* between client and spool or backend */
+	bool wants_each;    /* PRDR: the client wants to know about each recipient */
 	bool is_streamed;   /* the content goes on to the backend while it arrives */
 	bool is_submission; /* a user's program may have left fields out, which we add */
 	bool lacks_date, lacks_message_id; /* known when it is whole */
@@ -50,6 +55,9 @@ struct envelope *envelope_new(struct spool_budget *budget, const struct smtp_add
 
 /* Stops what is being waited for. */
 void envelope_free(struct envelope **envelope);
+
+/* A copy in the arena, of which *kept tells. False: out of memory. */
+MUST_CHECK bool envelope_keep(struct envelope *e, struct span text, struct span *kept);
 
 /* Add the candidate. False: out of memory. */
 MUST_CHECK bool envelope_add_recipient(struct envelope *e);

@@ -69,16 +69,30 @@ static bool spool_content(struct session_shell *sh, struct span content)
 	return true;
 }
 
-bool session_step_body(struct session_shell *sh, struct span content)
+/* False: it was taken, but no more may come before spool_rested(). */
+static bool keep_content(struct session_shell *sh, struct span content)
 {
 	struct envelope *e = sh->envelope;
 
-	if (e->content_refusal)
+	if (content.len == 0 || e->content_refusal)
 		return true;
 	if (!e->is_streamed)
 		return spool_content(sh, content);
 	e->spool_op = (struct op){ .done = spool_rested, .owner = sh };
 	return !backend_stream(e->transaction, content, &e->spool_op);
+}
+
+bool session_step_body(struct session_shell *sh, struct span content)
+{
+	struct envelope *e = sh->envelope;
+	struct span passed;
+
+	if (e->content_refusal)
+		return true;
+	if (authres_filter_next(&e->authres, content, &passed))
+		return keep_content(sh, passed);
+	session_step_lose_content(e, SMTP_REPLY_NO_STORAGE, "out of memory");
+	return true;
 }
 
 static void log_accepted(struct session_shell *sh, const char *message_id)
@@ -99,6 +113,8 @@ static void log_accepted(struct session_shell *sh, const char *message_id)
 	buf_fini(&text);
 	log_u64("recipients", e->recipient_count);
 	log_u64("octets", e->delivery.octets);
+	if (e->authres.removed)
+		log_u64("authres_removed", e->authres.removed);
 	log_str("backend", envelope_backend(e)->name);
 	log_u64("ms", loop_now_ms(sh->server->loop) - e->begun_ms);
 	log_end();
@@ -158,6 +174,23 @@ static void copy_refusal(struct step_verdict *v, const struct smtp_reply *reply)
 	v->reply = &v->own;
 }
 
+/* PRDR: tell the client about each recipient; it is then served with a message as soon as one of them is. */
+static void answer_each(struct session_shell *sh)
+{
+	struct backend_delivery *d = &sh->envelope->delivery;
+	bool is_any_served = false;
+
+	for (size_t i = 0; i < sh->envelope->recipient_count; i++) {
+		const struct smtp_reply *reply = &d->each[i].reply;
+		bool is_served = !smtp_reply_is_error(reply);
+
+		smtp_session_answer_each(sh->smtp, is_served ? NULL : reply);
+		is_any_served |= is_served;
+	}
+	if (is_any_served)
+		backend_answer_yes(&d->answer);
+}
+
 /* The delivery is over: the verdict of the message. */
 static const struct smtp_reply *take_delivery_answer(struct session_shell *sh, struct step_verdict *v)
 {
@@ -169,6 +202,8 @@ static const struct smtp_reply *take_delivery_answer(struct session_shell *sh, s
 	sh->messages++;
 	log_outcomes(sh);
 	sum_up(&e->delivery, e->recipient_count);
+	if (e->wants_each && e->delivery.each)
+		answer_each(sh);
 	if (smtp_reply_is_error(&e->delivery.answer.reply)) {
 		copy_refusal(v, &e->delivery.answer.reply);
 		session_shell_log_refusal(sh, v->reply, "message", SPAN_LITERAL(""), e->delivery.answer.detail);
@@ -276,6 +311,8 @@ void session_step_data(struct session_shell *sh, struct step_verdict *v)
 	struct buf trace = { 0 };
 	struct backend_message m;
 
+	authres_filter_init(&e->authres, span_str(sh->listener->options.hostname),
+			    e->mail.body_type == SMTP_BODY_BINARYMIME);
 	/* What is missing in a header is known when it has been read: then it is too late for a stream. */
 	e->is_streamed = envelope_backend(e)->streams && !e->is_submission;
 	if (!e->is_streamed)
@@ -334,12 +371,15 @@ static void spool_is_whole(struct session_shell *sh)
 
 void session_step_message(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
 {
-	sh->envelope->has_lone_cr = event->u.message.has_lone_cr;
-	sh->envelope->lacks_date = !event->u.message.has_date;
-	sh->envelope->lacks_message_id = !event->u.message.has_message_id;
+	struct envelope *e = sh->envelope;
+
+	e->has_lone_cr = event->u.message.has_lone_cr;
+	e->lacks_date = !event->u.message.has_date;
+	e->lacks_message_id = !event->u.message.has_message_id;
 	if (event->u.message.has_bare_dot)
 		log_bare_dot(sh);
-	v->is_pending = !sh->envelope->is_streamed && wait_for_spool(sh);
+	v->is_pending = !keep_content(sh, authres_filter_finish(&e->authres)) ||
+			(!e->is_streamed && wait_for_spool(sh));
 	if (!v->is_pending)
 		conclude_message(sh, v);
 }

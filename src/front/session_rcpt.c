@@ -52,7 +52,7 @@ static struct backend *find_backend(const struct session_shell *sh, struct span 
 static const struct smtp_reply *start_check(struct session_shell *sh, bool *is_pending, const char **detail)
 {
 	struct envelope *e = sh->envelope;
-	const struct backend_recipient recipient = { .address = &e->candidate };
+	const struct backend_recipient recipient = { &e->candidate, e->candidate_notify, e->candidate_orcpt };
 
 	e->check.op = (struct op){ .done = check_done, .owner = sh };
 	*is_pending = backend_check_start(e->transaction, &e->check, &e->mail, &recipient);
@@ -212,7 +212,11 @@ void session_step_rcpt(struct session_shell *sh, const struct smtp_event *event,
 	const char *detail = NULL;
 
 	e->candidate = event->address;
-	reply = ask_policies(sh, &event->address, &detail);
+	e->candidate_notify = event->u.rcpt.notify;
+	if (envelope_keep(e, event->u.rcpt.orcpt, &e->candidate_orcpt))
+		reply = ask_policies(sh, &event->address, &detail);
+	else
+		reply = smtp_reply(SMTP_REPLY_NO_MEMORY);
 	if (!reply)
 		reply = name_candidate(sh) ? ask_backend(sh, &v->is_pending, &detail) :
 					     smtp_reply(SMTP_REPLY_UNKNOWN_MAILBOX);

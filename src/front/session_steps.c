@@ -140,13 +140,16 @@ static bool note_mail(struct session_shell *sh, const struct smtp_event *event)
 	mail->octets = event->u.mail.size;
 	mail->body_type = event->u.mail.body_type;
 	mail->is_smtputf8 = event->u.mail.is_smtputf8;
+	mail->requires_tls = event->u.mail.requires_tls;
+	mail->ret = event->u.mail.ret;
+	e->wants_each = event->u.mail.wants_each;
 	mail->session_id = sh->id;
 	mail->client = &sh->client;
 	mail->helo_name = span_str(sh->helo_name);
 	mail->user = sh->user;
 	mail->protocol = protocol_of(sh);
 	mail->message_id = arena_dup(&e->arena, span_str(session_shell_message_id(sh, id)));
-	return mail->message_id != NULL;
+	return mail->message_id && envelope_keep(e, event->u.mail.envid, &mail->envid);
 }
 
 /* False: refused. A refused sender begins no transaction, so that nothing will be reset. */

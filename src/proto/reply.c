@@ -16,6 +16,8 @@ static const struct smtp_reply replies[] = {
 	[SMTP_REPLY_VRFY] = { 252, "2.5.2", "Cannot verify; send mail to find out.", "vrfy" },
 	[SMTP_REPLY_START_INPUT] = { 354, NULL, "Send the message; end it with a dot on a line of its own.",
 				     "start_input" },
+	[SMTP_REPLY_EACH_FOLLOWS] = { 353, NULL, "A reply for each recipient follows, and then one for the message.",
+				      "each_follows" },
 	[SMTP_REPLY_IDLE_TIMEOUT] = { 421, "4.4.2", "Timeout: nothing was received for too long; closing.",
 				      "idle_timeout" },
 	[SMTP_REPLY_SESSION_TIMEOUT] = { 421, "4.4.2", "Timeout: the session lasted too long; closing.",

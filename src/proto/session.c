@@ -341,13 +341,31 @@ static void note_decided(struct smtp_session *s, enum smtp_event_type type, cons
 		s->transaction.recipients_deferred++;
 }
 
+void smtp_session_answer_each(struct smtp_session *s, const struct smtp_reply *reply)
+{
+	struct session_transaction *t = &s->transaction;
+	bool is_written = true;
+
+	BUG_ON(s->waiting != SMTP_EVENT_MESSAGE || !t->wants_each || t->answered == t->recipients);
+	if (t->answered++ == 0)
+		is_written = smtp_reply_write(&s->out, smtp_reply(SMTP_REPLY_EACH_FOLLOWS));
+	if (!is_written || !smtp_reply_write(&s->out, reply ? reply : smtp_reply(SMTP_REPLY_RECIPIENT_OK)))
+		t->has_lost_answer = true;
+}
+
 void smtp_session_verdict(struct smtp_session *s, const struct smtp_reply *reply)
 {
 	enum smtp_event_type type = s->waiting;
+	bool has_lost_answer = s->transaction.has_lost_answer;
 
 	BUG_ON(type == SMTP_EVENT_NEED_INPUT);
+	BUG_ON(s->transaction.answered && s->transaction.answered != s->transaction.recipients);
 	s->waiting = SMTP_EVENT_NEED_INPUT;
 	note_decided(s, type, reply);
+	if (has_lost_answer) {
+		session_note_written(s, false);
+		return;
+	}
 	if (!reply || !smtp_reply_is_error(reply)) {
 		note_accepted(s, type, reply);
 		/* BDAT: its reply follows its octets. */

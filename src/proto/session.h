@@ -152,6 +152,13 @@ void smtp_session_verdict(struct smtp_session *s, const struct smtp_reply *reply
 void smtp_session_offer_auth(struct smtp_session *s, const char *mechanisms);
 
 /*
+ * PRDR, while the verdict on a message is owed whose MAIL wants_each: what became of its next recipient, in
+ * the order in which they were accepted; NULL: the default success. For all of them, or for none; then follows
+ * the verdict, which is the reply for the message as a whole.
+ */
+void smtp_session_answer_each(struct smtp_session *s, const struct smtp_reply *reply);
+
+/*
  * TLS runs from here on: everything said before is forgotten (RFC 3207 4.2), HELO, transaction and line ending. Before the
  * first event it makes a session that is in TLS from the start.
  */

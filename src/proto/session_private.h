@@ -50,6 +50,8 @@ struct session_transaction {
 	bool is_smtputf8; /* and had this parameter */
 	bool is_binary;   /* and BODY=BINARYMIME */
 	bool wants_each;  /* and PRDR */
+	bool has_lost_answer;   /* to one of `answered`, for want of memory */
+	uint32_t answered;      /* recipients, by smtp_session_answer_each() */
 	bool is_chunked;  /* BDAT has begun, so that neither DATA nor RCPT may follow */
 	uint32_t recipients;          /* accepted */
 	uint32_t recipients_deferred; /* answered with 4xx */
