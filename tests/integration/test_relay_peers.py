@@ -9,7 +9,7 @@ import pytest
 
 from client import Client, Closed, stuff
 from conftest import is_long
-from daemon import wait_until
+from daemon import TOP, wait_until
 from peers import Dovecot, Exim, Postfix, require_namespaces
 
 PEERS = {"dovecot": Dovecot, "postfix": Postfix, "exim": Exim}
@@ -114,6 +114,41 @@ def test_full_mailbox_of_dovecot_is_told_for_what_it_is(daemon, peer, stream):
     assert not server.files("full")
 
 
+@pytest.mark.parametrize("name", PEERS)
+def test_sample_configuration_works_with_the_real_server(daemon, peer, name):
+    server = peer(name)
+    sample = (TOP / f"etc/smtpfrontd-{name}.conf").read_text()
+    for theirs in ("unix:/run/dovecot/lmtp", "127.0.0.1:10025"):
+        sample = sample.replace(theirs, server.address)
+    assert server.address in sample
+    daemon.configure = lambda **settings: daemon.config_file.write_text(sample.replace("[::]:25", "127.0.0.1:0"))
+    daemon.start()
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.expect(250, "MAIL FROM:<sender@example.net>")
+        client.expect(550, "RCPT TO:<ghost@example.org>")
+        client.expect(250, "RSET")
+        assert client.message(CONTENT).code == 250
+    assert body_of(server.wait_files("anna", 1)[0]).endswith(b"\n.dot\n..two\nlast\n")
+
+
+def test_sample_configuration_for_qmail_works(daemon):
+    """qmail-queue itself is not packaged; the stand-in keeps what it is given on its descriptors."""
+    queue = daemon.directory / "qmail-queue"
+    queue.write_text(f"#!/bin/sh\ncat <&0 >{daemon.directory}/message\ncat <&1 >{daemon.directory}/envelope\n")
+    queue.chmod(0o755)
+    sample = (TOP / "etc/smtpfrontd-qmail.conf").read_text()
+    assert "/var/qmail/bin/qmail-queue" in sample
+    sample = sample.replace("/var/qmail/bin/qmail-queue", str(queue))
+    daemon.configure = lambda **settings: daemon.config_file.write_text(sample.replace("[::]:25", "127.0.0.1:0"))
+    daemon.start()
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert client.message(CONTENT).code == 250
+    assert (daemon.directory / "envelope").read_bytes() == b"Fsender@example.net\0Tanna@example.org\0\0"
+    assert (daemon.directory / "message").read_bytes().endswith(b"\n.dot\n..two\nlast\n")
+
+
 MIXTURES = [b"\n.\n", b"\r\n.\n", b"\n.\r\n", b"\r.\r", b"\r.\r\n", b"\r\n.\r", b"\r\n\0.\r\n", b"\r\n.\0\r\n",
             b"\r\r\n.\r\r\n", b"\n\n.\n\n", b"\r\n..\n", b"\n..\r\n"]
 SMUGGLED = b"MAIL FROM:<evil@example.net>\r\nRCPT TO:<ben@example.org>\r\nDATA\r\nSubject: smuggled\r\n\r\nevil\r\n.\r\n"
@@ -191,6 +226,13 @@ def marks_at(server):
     return [re.search(rb"^Subject: (\S+)", path.read_bytes(), re.M)[1].decode() for path in server.files("anna")]
 
 
+def queued_at(server):
+    """The same with the id under which Postfix had it in its queue. What it was killed with it delivers again."""
+    raws = [path.read_bytes() for path in server.files("anna")]
+    return {(re.search(rb"by hop\.example\.org \(Postfix\) with ESMTPS? id (\w+)", raw)[1],
+             re.search(rb"^Subject: (\S+)", raw, re.M)[1].decode()) for raw in raws}
+
+
 @pytest.mark.parametrize("victim", ["daemon", "hop"])
 def test_no_message_answered_250_is_lost_when_somebody_is_killed(daemon, peer, victim, record_property):
     """kill -9 at random moments under load: what was answered with 250 is at the hop. Duplicates are counted."""
@@ -224,6 +266,8 @@ def test_no_message_answered_250_is_lost_when_somebody_is_killed(daemon, peer, v
     tried = sum(load.tried for load in loads)
     print(f"{tried} tried, {len(accepted)} answered 250, {len(found)} at the hop, "
           f"{len(found) - len(set(found))} twice, {len(set(found) - set(accepted))} there without 250")
-    assert len(found) == len(set(found)), "each message was sent once"
+    assert len(queued_at(server)) == len(set(found)), "each message was handed over once"
+    if victim == "daemon":
+        assert len(found) == len(set(found))
     # Without 250: those whose reply was lost with the one that was killed.
     assert len(set(found) - set(accepted)) <= 4 * (10 if is_long() else 3) + 4
