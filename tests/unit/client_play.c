@@ -327,7 +327,7 @@ static void do_rcpt(struct player *p, struct span words)
 		complain(p, "the recipient was %s", taken ? "taken" : "not taken");
 }
 
-/* "introduce [addr=IP] [port=N] [name=] [helo=] [proto=] [login=] [ident=] [wait]" */
+/* "introduce [addr=IP] [scope=N] [port=N] [name=] [helo=] [proto=] [login=] [ident=] [wait]" */
 static void do_introduce(struct player *p, struct span words)
 {
 	struct smtp_client_facts facts = {
@@ -338,13 +338,15 @@ static void do_introduce(struct player *p, struct span words)
 		.ident = value_of(p, words, "ident"),
 	};
 	struct span ip = value_of(p, words, "addr");
-	uint64_t port = 0;
+	uint64_t port = 0, scope_id;
 	bool waits;
 
 	if (ip.len && !addr_parse_ip(&facts.client, ip))
 		complain(p, "no address");
 	if (span_to_u64(value_of(p, words, "port"), &port))
 		facts.client.port = (uint16_t)port;
+	if (span_to_u64(value_of(p, words, "scope"), &scope_id))
+		facts.client.scope_id = (uint32_t)scope_id;
 	enter();
 	waits = smtp_client_introduce(p->client, &facts);
 	leave();
