@@ -57,7 +57,7 @@ static void add_mechanism(struct file_source *s, size_t *count, const char *name
 static void add_scram(struct file_source *s, size_t *count, enum secret_kind kind, const char *name, const char *plus,
 		      bool has_plus)
 {
-	enum auth_reach reach = s->users->count && s->users->common & (kind | SECRET_PLAIN) ? AUTH_REACH_USERS :
+	enum auth_reach reach = s->users->count && s->users->common & kind ? AUTH_REACH_USERS :
 											      AUTH_REACH_SOME;
 
 	if (has_plus)

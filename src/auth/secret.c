@@ -70,7 +70,8 @@ static bool check_hash(const char *hash, struct err *err)
 {
 	if (*hash == '!' || *hash == '*')
 		return true;
-	if (crypt_checksalt(hash) == CRYPT_SALT_INVALID || strlen(hash) >= CRYPT_OUTPUT_SIZE)
+	/* Those of DES have no mark by which they could be told from a password. */
+	if (*hash != '$' || crypt_checksalt(hash) == CRYPT_SALT_INVALID || strlen(hash) >= CRYPT_OUTPUT_SIZE)
 		return err_set(err, "this is no hash that crypt(3) knows");
 	return crypt_checksalt(hash) != CRYPT_SALT_METHOD_DISABLED ||
 	       err_set(err, "the method of this hash is not supported by crypt(3) here");
@@ -189,12 +190,20 @@ void secret_mix(unsigned char out[SECRET_KEY_MAX], const unsigned char key[SECRE
 
 /* ---- making ---- */
 
+/* What libxcrypt takes by itself is a good choice for yescrypt only. */
+static unsigned long cost_of(const char *prefix)
+{
+	if (strcmp(prefix, "$2b$") == 0)
+		return 12;
+	return strcmp(prefix, "$6$") == 0 ? 200000 : 0;
+}
+
 static bool make_hash(struct buf *out, const char *prefix, const char *password, struct err *err)
 {
 	struct crypt_data *data = calloc(1, sizeof(*data));
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
 	const char *hash = NULL;
-	bool is_good = data && crypt_gensalt_rn(prefix, 0, NULL, 0, setting, sizeof(setting));
+	bool is_good = data && crypt_gensalt_rn(prefix, cost_of(prefix), NULL, 0, setting, sizeof(setting));
 
 	if (is_good)
 		hash = crypt_r(password, setting, data);

@@ -110,6 +110,12 @@ static int compare_users(const void *a, const void *b)
 	return order ? order : (x->line > y->line) - (x->line < y->line);
 }
 
+/* Keys of SCRAM can be made from a password. */
+static unsigned usable(unsigned kinds)
+{
+	return kinds & SECRET_PLAIN ? kinds | SECRET_SCRAM_SHA_256 | SECRET_SCRAM_SHA_1 : kinds;
+}
+
 /* Sort, and see what all have. Two secrets of one kind would leave open which of them counts. */
 static bool sort_users(struct reader *r, struct err *err)
 {
@@ -124,7 +130,7 @@ static bool sort_users(struct reader *r, struct err *err)
 		bool is_same = i > 0 && strcmp(u->name, users->users[i - 1].name) == 0;
 
 		if (!is_same && i > 0)
-			users->common &= kinds;
+			users->common &= usable(kinds);
 		if (!is_same)
 			kinds = 0;
 		r->line = u->line;
@@ -133,7 +139,7 @@ static bool sort_users(struct reader *r, struct err *err)
 		kinds |= u->secret.kind;
 	}
 	if (users->count)
-		users->common &= kinds;
+		users->common &= usable(kinds);
 	return true;
 }
 

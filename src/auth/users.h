@@ -25,7 +25,7 @@ struct users {
 	uint32_t references;
 	struct user *users;   /* by name, then by line; owned */
 	size_t count;
-	unsigned common;      /* kinds that each user has */
+	unsigned common;      /* kinds that each user has, or a password in plain text that they can be made from */
 	bool has_plain;
 	bool is_for_all;      /* the file is open to every user of the machine */
 	unsigned char key[USERS_KEY_SIZE];

@@ -25,6 +25,7 @@ BEGIN {
 	may["backend"] = middle "idn spool backend "
 	may["front"] = middle "idn auth policy spool backend front "
 	may["main.c"] = may["front"]
+	may["passwd.c"] = middle "auth "
 }
 function complain(text) {
 	print FILENAME ":" FNR ": " text
