@@ -9,6 +9,8 @@
 #define OWN(s, code) { .name = s, .kind = LETTER_LINE, .bytes = { s, sizeof(s) - 1 }, .own_code = code }
 #define LONG_OWN(s, code) { .name = s, .kind = LETTER_LINE, .bytes = { s, sizeof(s) - 1 }, .own_code = code, \
 			    .is_long_only = true }
+#define CHUNK(s) { .name = s, .kind = LETTER_LINE, .bytes = { s, sizeof(s) - 1 }, .own_code = 250, \
+		   .is_of_chunks = true }
 #define AUTH_LINE(s) { .name = s, .kind = LETTER_LINE, .bytes = { s, sizeof(s) - 1 }, .is_of_auth = true }
 #define PART(s) { .name = s, .kind = LETTER_PART, .bytes = { s, sizeof(s) - 1 } }
 #define LONG_PART(s) { .name = s, .kind = LETTER_PART, .bytes = { s, sizeof(s) - 1 }, .is_long_only = true }
@@ -36,7 +38,9 @@ const struct letter letters[] = {
 	LINE("XYZ\r\n"), LONG_LINE("\r\n"), LINE("\n"), LINE("NOOP\0\r\n"), LONG_LINE("NOOP\r\r\n"),
 	AUTH_LINE("AUTH PLAIN AGEAYg==\r\n"), AUTH_LINE("AUTH LOGIN\r\n"), AUTH_LINE("AUTH PLAIN !\r\n"),
 	AUTH_LINE("AUTH X =\r\n"), AUTH_LINE("AUTH\r\n"), AUTH_LINE("*\r\n"), AUTH_LINE("\r\n"), AUTH_LINE("YQ==\n"),
-	LONG_LINE("BDAT 1 LAST\r\n"), LONG_LINE("AB\r\r\n"),
+	CHUNK("BDAT 0\r\n"), CHUNK("BDAT 2\r\n"), CHUNK("BDAT 1 LAST\r\n"), CHUNK("BDAT 0 LAST\r\n"),
+	CHUNK("BDAT 4\r\n"), CHUNK("BDAT 1 last\n"), CHUNK("BDAT 1x\r\n"), CHUNK("BDAT 99999999999\r\n"),
+	LONG_LINE("AB\r\r\n"),
 	/* 40 octets are a line, 41 are too many. */
 	OWN("NOOP 67890678906789067890678906789067890\r\n", 250),
 	LINE("NOOP 678906789067890678906789067890678901\r\n"),

@@ -22,6 +22,7 @@ struct letter {
 	const char *name;
 	enum letter_kind kind;
 	bool is_long_only; /* in the full exploration */
+	bool is_of_chunks; /* where chunks are explored, and in the full exploration */
 	bool is_of_auth;   /* where AUTH is offered, and in the full exploration */
 	struct span bytes;
 	size_t times;      /* of the bytes, 0 for once */

@@ -24,7 +24,7 @@ struct smtp_session *state_copy(const struct smtp_session *s)
 		return NULL;
 	*copy = *s;
 	if (!copy_buf(&copy->out, &s->out) || !copy_buf(&copy->line, &s->line) ||
-	    !copy_buf(&copy->secret, &s->secret))
+	    !copy_buf(&copy->secret, &s->secret) || !copy_buf(&copy->held, &s->held))
 		abort();
 	return copy;
 }
@@ -76,6 +76,25 @@ static void read_transaction(struct state_key *key, const struct session_transac
 	key->header_candidates = t->header.candidates;
 }
 
+/* Chunks are small here, and far from too many. */
+static void read_chunk(struct state_key *key, const struct smtp_session *s)
+{
+	const struct session_chunk *c = &s->chunk;
+
+	key->is_chunked = s->transaction.is_chunked;
+	key->is_in_line = s->transaction.is_chunked && s->transaction.dot.is_in_line;
+	key->has_failed = c->has_failed;
+	key->is_in_chunk = s->state == SESSION_CHUNK;
+	if (s->state != SESSION_CHUNK)
+		return;
+	key->chunk_left = (uint8_t)up_to(c->left, 255);
+	key->chunk_size = (uint8_t)up_to(c->size, 255);
+	key->is_chunk_last = c->is_last;
+	key->chunk_refusal = c->refusal;
+	key->is_refusal_held = c->is_refusal_held;
+	key->held_code = c->is_refusal_held ? (uint8_t)buf_span(&s->held).ptr[0] : 0;
+}
+
 void state_read(struct state_key *key, const struct smtp_session *s, const struct model *m)
 {
 	memset(key, 0, sizeof(*key));
@@ -102,14 +121,15 @@ void state_read(struct state_key *key, const struct smtp_session *s, const struc
 	key->messages = s->messages;
 	read_line(key, s);
 	read_transaction(key, &s->transaction, s->options);
+	read_chunk(key, s);
 	/* Behind DATA no recipient can come. */
-	if (s->state == SESSION_BODY)
+	if (s->state == SESSION_BODY || s->transaction.is_chunked)
 		key->deferred = 0;
 }
 
 static bool is_no_transaction(const struct session_transaction *t)
 {
-	return !t->is_open && !t->is_smtputf8 && !t->recipients && !t->recipients_deferred && !t->refusal &&
+	return !t->is_open && !t->is_smtputf8 && !t->is_binary && !t->wants_each && !t->is_chunked && !t->recipients && !t->recipients_deferred && !t->refusal &&
 	       !t->dot.octets && !t->dot.state && !t->dot.line_ending && !t->header.octets && !t->header.state &&
 	       !t->header.received && !t->header.pending;
 }
@@ -126,12 +146,13 @@ static const char *count_fault(const struct smtp_session *s)
 		return "more messages than allowed";
 	if (s->transaction.recipients > o->max_recipients)
 		return "more recipients than allowed";
-	return s->line.size > LINE_SIZE_MAX || s->out.size > OUTPUT_SIZE_MAX ? "a buffer has grown" : NULL;
+	return s->held.size > LINE_SIZE_MAX || s->line.size > LINE_SIZE_MAX || s->out.size > OUTPUT_SIZE_MAX ? "a buffer has grown" : NULL;
 }
 
 const char *state_fault(const struct smtp_session *s, const struct model *m)
 {
 	bool is_open = m->state == MODEL_TRANSACTION || m->state == MODEL_BODY;
+	bool is_in_content = s->state == SESSION_CHUNK || (m->state == MODEL_BODY && !s->transaction.is_chunked);
 
 	if (s->transaction.is_open != is_open || smtp_session_in_transaction(s) != is_open)
 		return "a transaction is there or is not, against the reference";
@@ -155,7 +176,7 @@ const char *state_fault(const struct smtp_session *s, const struct model *m)
 		return "HELO or TLS is known wrongly";
 	if (s->state == SESSION_CLOSED && s->waiting != SMTP_EVENT_NEED_INPUT)
 		return "it waits though it is closed";
-	if (smtp_session_in_body(s) != (m->state == MODEL_BODY && !state_is_waiting(s)))
+	if (smtp_session_in_body(s) != (is_in_content && !state_is_waiting(s)))
 		return "it is in a message or is not, against the reference";
 	return count_fault(s);
 }
@@ -168,6 +189,16 @@ bool state_is_waiting(const struct smtp_session *s)
 bool state_is_new(const struct smtp_session *s)
 {
 	return s->state == SESSION_NEW;
+}
+
+uint64_t state_chunk_left(const struct smtp_session *s)
+{
+	return s->state == SESSION_CHUNK && !state_is_waiting(s) ? s->chunk.left : 0;
+}
+
+bool state_is_chunk_last(const struct smtp_session *s)
+{
+	return s->state == SESSION_CHUNK && s->chunk.left == 0 && s->chunk.is_last;
 }
 
 bool state_is_in_body(const struct smtp_session *s)

@@ -85,12 +85,24 @@ static void take_output(struct trial *t)
 	smtp_session_sent(t->to.session, output.len);
 }
 
+/* What the bytes of content so far come to. */
+static void decode(const struct trial *t, struct model_data *m)
+{
+	struct span body = buf_span(&t->to.body);
+	enum line_ending ending = t->from->key.dot_line_ending;
+
+	if (t->from->key.is_chunked || t->from->key.is_in_chunk)
+		model_chunks_decode(m, body, ending, false, state_is_chunk_last(t->to.session));
+	else
+		model_data_decode(m, body, ending);
+}
+
 /* Law 5: what is told of the content so far is what the reference makes of it. */
 static void check_content(struct trial *t, struct span content)
 {
 	struct model_data m;
 
-	model_data_decode(&m, buf_span(&t->to.body), t->from->key.dot_line_ending);
+	decode(t, &m);
 	trial_law(t, t->to.told + content.len <= m.len, "there is more content than was sent");
 	trial_law(t, memcmp(m.content + t->to.told, content.ptr, content.len) == 0, "the content differs");
 	t->to.told += content.len;
@@ -102,7 +114,7 @@ static void check_message(struct trial *t, const struct smtp_event *event)
 	const struct smtp_session_options *o = &t->e->options;
 	struct model_data m;
 
-	model_data_decode(&m, buf_span(&t->to.body), t->from->key.dot_line_ending);
+	decode(t, &m);
 	trial_law(t, m.has_ended && m.used == buf_len(&t->to.body), "a message without end of data");
 	trial_law(t, t->to.told == m.len, "content is missing");
 	trial_law(t, event->u.message.octets == m.octets && m.octets <= o->max_message_size, "another size");
@@ -173,13 +185,14 @@ static void offer(struct trial *t, struct span in)
 static void say(struct trial *t, struct span bytes)
 {
 	struct node *to = &t->to;
-	bool is_content = state_is_in_body(to->session);
+	bool is_content = state_is_in_body(to->session) || state_chunk_left(to->session);
 
 	for (size_t i = 0; i < bytes.len && !to->has_ended; i++) {
 		struct span part = t->is_bytewise ? span_of(bytes.ptr + i, 1) : bytes;
 
 		/* Only what belongs to the message: the rest is behind its end. */
-		if (is_content && state_is_in_body(to->session) && !state_is_waiting(to->session))
+		if (is_content && !state_is_waiting(to->session) &&
+		    (state_is_in_body(to->session) || state_chunk_left(to->session)))
 			play_need(buf_add_span(&to->body, part));
 		offer(t, part);
 		if (!t->is_bytewise)
@@ -291,14 +304,20 @@ static bool has_told(const struct trial *t, enum smtp_event_type type)
 static bool wants_reply(const struct trial *t)
 {
 	switch (t->letter->kind) {
-	case LETTER_VERDICT: return true;
+	/* The reply to BDAT follows its octets. */
+	case LETTER_VERDICT: return !state_chunk_left(t->to.session) && !state_is_waiting(t->to.session);
 	case LETTER_CLOSE: return t->letter->reply.code && !t->from->has_ended;
-	case LETTER_LINE: return !state_awaits_tls(t->from->session) && !state_is_waiting(t->to.session);
+	case LETTER_LINE:
+		return !state_awaits_tls(t->from->session) && !state_is_waiting(t->to.session) &&
+		       !state_chunk_left(t->to.session);
 	/* Where it is clear already that it cannot become right. */
 	case LETTER_PART:
 	case LETTER_LONG_PART: return t->to.has_ended && !state_awaits_tls(t->from->session);
 	/* Refused; the owner answers for the others. */
-	case LETTER_BODY: return has_told(t, SMTP_EVENT_RESET) && !state_awaits_tls(t->from->session);
+	case LETTER_BODY:
+		if (t->from->key.is_in_chunk)
+			return !state_chunk_left(t->to.session) && !state_is_waiting(t->to.session);
+		return has_told(t, SMTP_EVENT_RESET) && !state_awaits_tls(t->from->session);
 	default: return false;
 	}
 }
@@ -313,12 +332,12 @@ static void check_replies(const struct trial *t)
 	trial_law(t, (code != 0) == wants_reply(t), "a reply is missing or too many");
 	if (code && code < 400 && t->letter->kind == LETTER_LINE)
 		trial_law(t, code == t->letter->own_code, "success that nobody was asked for");
-	if (t->letter->kind == LETTER_BODY && code)
+	if (t->letter->kind == LETTER_BODY && code && !t->from->key.is_in_chunk)
 		trial_law(t, code >= 400, "success that nobody was asked for");
 	if (is_last)
 		trial_law(t, t->to.has_ended, "421 or 221, and it goes on");
 	if (t->to.has_ended && code && t->letter->kind != LETTER_VERDICT)
-		trial_law(t, is_last || code == 500, "it ends by the wrong reply");
+		trial_law(t, is_last || code == 500 || code == 501, "it ends by the wrong reply");
 }
 
 /* ---- after a transition ---- */
@@ -328,7 +347,7 @@ static void check_end_of_data(const struct trial *t)
 {
 	struct model_data m;
 
-	if (t->letter->kind != LETTER_BODY || t->lacks_memory)
+	if (t->letter->kind != LETTER_BODY || t->lacks_memory || t->from->key.is_in_chunk)
 		return;
 	model_data_decode(&m, buf_span(&t->to.body), t->from->key.dot_line_ending);
 	trial_law(t, m.has_ended == (has_told(t, SMTP_EVENT_MESSAGE) || has_told(t, SMTP_EVENT_RESET)),

@@ -33,6 +33,7 @@ struct explorer {
 	size_t slot_count;  /* a power of 2 */
 	unsigned long transitions;
 	bool is_long;
+	bool has_chunks;
 };
 
 /* One letter, tried in a copy of a node. */
