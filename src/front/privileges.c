@@ -177,19 +177,12 @@ bool privileges_finish(const struct privileges *p, const struct config *config, 
 
 	if (!config_runs_set_id(config) && !bar_setid(err))
 		return false;
-	if (geteuid() == 0) {
-		/* Nobody was named that it could be instead. */
-		if (!get_permitted(&kept, err))
-			return false;
-		log_privileges(kept);
-		return true;
-	}
-	if (!p->is_user_changed && !get_permitted(&kept, err))
+	if (p->is_user_changed && !set_capabilities(0, err))
 		return false;
-	/* Without ambient ones no child gets any. An older kernel has none. */
+	/* Of the others a program that is executed gets ambient ones only. An older kernel has none. */
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
 		return err_set_errno(err, "cannot give up ambient capabilities");
-	if (!set_capabilities(kept, err))
+	if (!get_permitted(&kept, err))
 		return false;
 	log_privileges(kept);
 	return true;
