@@ -208,7 +208,8 @@ def test_client_that_goes_away_leaves_nothing(daemon, spool_dir):
 
 
 def test_stop_in_the_middle_of_big_messages_is_clean(daemon, spool_dir):
-    daemon.start(spool_dir=str(spool_dir), spool_threshold="64K", spool_reserve="1M", spool_memory="1M")
+    daemon.start(spool_dir=str(spool_dir), spool_threshold="64K", spool_reserve="1M", spool_memory="1M",
+                 drain_timeout=0)
     clients = [Client(daemon.address) for _ in range(8)]
     for c in clients:
         c.ehlo()
