@@ -34,8 +34,15 @@ def start(daemon, cases, **options):
         routes=[*({"domain": c.domain, "backend": c.backend} for c in cases), {"backend": cases[0].backend}])
 
 
-def attempt(client, case, mark):
-    """A transaction as an honest client has it; the code that ended it, or None when it had no recipients."""
+def attempt(client, case, mark, leaves=False):
+    """
+    A transaction as an honest client has it; the code that ended it, or None when it had no recipients. `leaves`:
+    it comes to that only after another one, which it leaves.
+    """
+    if leaves:
+        client.expect(250, f"MAIL FROM:<left-{mark}@example.net>")
+        client.expect(250, f"RCPT TO:<{case.recipients[0]}>")
+        client.expect(250, "RSET")
     client.expect(250, f"MAIL FROM:<{mark}@example.net>")
     accepted = []
     for recipient in case.recipients:
@@ -79,7 +86,7 @@ def is_up_again(client, case, mark):
     return code == 250
 
 
-def run(daemon, lmtp, step, **options):
+def run(daemon, lmtp, step, leaves=False, **options):
     cases = [Case(number, name, lmtp) for number, name in enumerate(FAULTS)]
     try:
         start(daemon, cases, **options)
@@ -87,7 +94,9 @@ def run(daemon, lmtp, step, **options):
         with Client(daemon.address) as client:
             client.ehlo()
             for case, fault in faults:
-                check_taken(case, "first", attempt(client, case, "first"))
+                check_taken(case, "first", attempt(client, case, "first", leaves))
+                case.hop.wait(lambda: fault.hits == 1, f"{case.name} to come to pass")
+                assert not taken_of(case, "left-first")
                 assert fault.hits == 1, f"{case.name} did not come to pass"
             for case in cases:
                 tries = []
@@ -110,6 +119,11 @@ def combinations(steps, lmtp_steps):
 @pytest.mark.parametrize("lmtp,step", combinations(STEPS, ["end"]))
 def test_client_gets_one_reply_whatever_the_hop_does(daemon, lmtp, step):
     run(daemon, lmtp, step)
+
+
+def test_transaction_that_is_left_does_not_spoil_the_next(daemon):
+    """The hop's reply to RSET is as bad as the others."""
+    run(daemon, False, "rset", leaves=True)
 
 
 @pytest.mark.parametrize("lmtp,step", combinations(["data", "content", "end"], ["end"]))

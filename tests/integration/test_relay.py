@@ -1,5 +1,6 @@
 """Messages handed to a next hop: what the hop gets, and what our client is told. The hop is hostile_hop.Hop."""
 
+import random
 import signal
 import socket
 import ssl
@@ -9,6 +10,7 @@ import threading
 import pytest
 
 from client import Client
+from conftest import is_long
 from daemon import DEADLINE_S
 from hostile_hop import Gone, Hop
 
@@ -710,3 +712,79 @@ def test_stop_waits_for_a_delivery_that_has_begun(daemon, hops):
         assert client.reply().code == 250
     assert daemon.exit_code() == 0
     assert len(hop.taken) == 1
+
+
+def test_message_in_the_middle_survives_a_reload(daemon, hops):
+    hop = hops()
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.envelope()
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.log.wait("reload")
+        client.expect(354, "DATA")
+        client.send(b"Subject: x\r\n\r\n.\r\n")
+        assert client.reply().code == 250
+        assert client.message(CONTENT).code == 250
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert client.message(CONTENT).code == 250
+    assert len(hop.wait_taken(3)) == 3
+
+
+# ---- many at a time ----
+
+class Sender(threading.Thread):
+    """Sends messages of which each names itself everywhere, leaves some of them, and notes what was accepted."""
+
+    def __init__(self, address, number, count):
+        super().__init__(daemon=True)
+        self.address, self.number, self.count = address, number, count
+        self.chance = random.Random(number)
+        self.accepted, self.failure = [], None
+
+    def run(self):
+        try:
+            client = None
+            for n in range(self.count):
+                if client is None:
+                    client = Client(self.address)
+                    client.ehlo()
+                mark = f"m{self.number}-{n}"
+                how = self.chance.choice(["sent", "sent", "sent", "left", "cut"])
+                client.expect(250, f"MAIL FROM:<{mark}@example.net>")
+                client.expect(250, f"RCPT TO:<{mark}@example.org>")
+                if how == "left":
+                    client.expect(250, "RSET")
+                    continue
+                client.expect(354, "DATA")
+                body = b"x" * self.chance.randrange(3000)
+                client.send(f"Subject: {mark}\r\n\r\n".encode() + body)
+                if how == "cut":
+                    client.socket.close()
+                    client = None
+                    continue
+                client.send(b"\r\n.\r\n")
+                assert client.reply().code == 250
+                self.accepted.append(mark)
+        except Exception as error:  # noqa: BLE001 - told by the test
+            self.failure = error
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["spooled", "streamed"])
+def test_nothing_is_mixed_up_or_lost_where_few_connections_serve_many_clients(daemon, hops, stream):
+    hop = hops()
+    start_relay(daemon, hop, stream=stream, max_connections=3, max_messages=20)
+    senders = [Sender(daemon.address, number, 400 if is_long() else 40) for number in range(8)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join(DEADLINE_S * 4)
+        assert sender.failure is None and not sender.is_alive(), sender.failure
+    accepted = sorted(mark for sender in senders for mark in sender.accepted)
+    taken = sorted(t.sender.partition("@")[0] for t in hop.wait_taken(len(accepted)))
+    assert taken == accepted, "what was accepted, once each, and nothing else"
+    for t in hop.taken:
+        mark = t.sender.partition("@")[0]
+        assert t.recipients == [f"{mark}@example.org"]
+        assert t.body.startswith(f"Subject: {mark}\r\n\r\n".encode()) and t.content.count(b"Subject:") == 1
