@@ -59,6 +59,7 @@ static void end_session(struct session_shell *sh, const char *reason, int error,
 	session_log_disconnect(sh, reason, error);
 	loop_timer_stop(server->loop, &sh->timer);
 	loop_timer_stop(server->loop, &sh->rest_timer);
+	op_cancel(&sh->host_op);
 	session_auth_free(sh);
 	envelope_free(&sh->envelope);
 	if (ending == CLOSE_NOW)
@@ -498,6 +499,7 @@ static void close_with(struct session_shell *sh, enum smtp_reply_name name)
 	bool is_stuck = has_output(sh);
 	struct smtp_event event;
 
+	op_cancel(&sh->host_op);
 	/* In the middle of a handshake there are no words. */
 	if (sh->is_handshaking) {
 		end_session(sh, smtp_reply(name)->reason, 0, CLOSE_NOW);
@@ -596,6 +598,18 @@ static void look_at_clocks(struct loop_timer *timer)
 static void make_id(struct server *server, char id[SESSION_ID_SIZE])
 {
 	snprintf(id, SESSION_ID_SIZE, "%012llx", (unsigned long long)(server->next_session++ & 0xffffffffffff));
+}
+
+void session_shell_greet(struct session_shell *sh, const struct smtp_reply *reply)
+{
+	if (reply || sh->listener->config->session.greeting_delay_s == 0) {
+		session_shell_decided(sh, reply);
+		return;
+	}
+	delay_greeting(sh);
+	/* What came meanwhile came too early. */
+	if (conn_has_input(sh->conn))
+		conn_resume(sh->conn);
 }
 
 void session_shell_take_rule(struct session_shell *sh, const struct client_config *rule)

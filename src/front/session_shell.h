@@ -30,6 +30,7 @@ struct session_shell {
 	uint32_t rejected_recipients; /* with a permanent error */
 	char *auth_mechanisms;     /* owned; lent to the machine; NULL: none */
 	struct session_auth *auth; /* owned; NULL before the first AUTH */
+	struct op host_op;         /* the name of the client's host is looked up */
 	struct loop_timer timer;
 	struct loop_timer rest_timer; /* runs while is_resting */
 	struct loop_garbage garbage;
@@ -80,6 +81,9 @@ void session_shell_decided(struct session_shell *sh, const struct smtp_reply *re
 
 /* The content of the message is wanted again: goes on with the session. From an op's done() only. */
 void session_shell_resume(struct session_shell *sh);
+
+/* CONNECT was decided, after a wait: refuse, or greet as soon as may be. */
+void session_shell_greet(struct session_shell *sh, const struct smtp_reply *reply);
 
 /* This rule for clients, or NULL, is the one that holds from here on. */
 void session_shell_take_rule(struct session_shell *sh, const struct client_config *rule);

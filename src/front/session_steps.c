@@ -6,7 +6,6 @@
 #include "front/session_proxy.h"
 #include "front/session_steps_private.h"
 
-#include "policy/auth_guard.h"
 #include "proto/trace.h"
 
 #include <stdio.h>
@@ -46,11 +45,10 @@ struct policy_facts session_step_facts(const struct session_shell *sh)
 	return facts;
 }
 
-/* ---- CONNECT, HELO and MAIL ---- */
+/* ---- HELO and MAIL ---- */
 
-/* The verdict's own reply, if it is one, is copied. */
-static void take_policy_verdict(struct session_shell *sh, const struct policy_verdict *from,
-				struct step_verdict *v, const char *stage)
+void session_step_take_policy_verdict(struct session_shell *sh, const struct policy_verdict *from,
+				      struct step_verdict *v, const char *stage)
 {
 	const struct smtp_reply *reply = from->reply;
 
@@ -60,22 +58,6 @@ static void take_policy_verdict(struct session_shell *sh, const struct policy_ve
 	}
 	session_step_refuse(sh, v, reply, stage, from->detail);
 }
-
-static void decide_connect(struct session_shell *sh, struct step_verdict *v)
-{
-	const struct policy_facts facts = session_step_facts(sh);
-	struct policy_verdict verdict = { 0 };
-
-	/* Who cannot log in has no business where all must. */
-	if (sh->listener->config->session.require_auth && !policy_is_listed(&facts) &&
-	    auth_guard_refuses(sh->server->auth_guard, &sh->client, facts.now_ms)) {
-		refuse_by_name(sh, v, SMTP_REPLY_AUTH_CLIENT_REFUSED, "connect");
-		return;
-	}
-	if (policy_chain_ask(&sh->setup->policies, POLICY_CONNECT, &facts, &verdict))
-		take_policy_verdict(sh, &verdict, v, "connect");
-}
-
 
 static void decide_helo(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
 {
@@ -160,7 +142,7 @@ static bool ask_policies(struct session_shell *sh, struct step_verdict *v)
 
 	if (!policy_chain_ask(&sh->setup->policies, POLICY_MAIL, &facts, &verdict))
 		return true;
-	take_policy_verdict(sh, &verdict, v, "mail");
+	session_step_take_policy_verdict(sh, &verdict, v, "mail");
 	envelope_free(&sh->envelope);
 	return false;
 }
@@ -214,12 +196,12 @@ void session_step_decide(struct session_shell *sh, const struct smtp_event *even
 	v->reply = NULL;
 	switch (event->type) {
 	case SMTP_EVENT_CONNECT:
-		decide_connect(sh, v);
+		session_step_connect(sh, v);
 		return;
 	case SMTP_EVENT_XCLIENT:
 		/* The client has come only now. */
 		if (session_proxy_xclient(sh, &event->u.xclient, v))
-			decide_connect(sh, v);
+			session_step_connect(sh, v);
 		return;
 	case SMTP_EVENT_HELO:
 		decide_helo(sh, event, v);
@@ -266,11 +248,13 @@ static void expire_content(struct session_shell *sh)
 
 uint64_t session_step_deadline_ms(const struct session_shell *sh)
 {
-	enum { CHECK_DEADLINE_MS = 60 * 1000, COMMIT_DEADLINE_MS = 300 * 1000 };
+	enum { HOST_DEADLINE_MS = 5 * 1000, CHECK_DEADLINE_MS = 60 * 1000, COMMIT_DEADLINE_MS = 300 * 1000 };
 	const struct envelope *e = sh->envelope;
 	const struct backend *b = e && e->transaction ? envelope_backend(e) : NULL;
 	uint64_t own = !b ? 0 : sh->is_committing ? b->commit_deadline_ms : b->check_deadline_ms;
 
+	if (op_running(&sh->host_op))
+		return HOST_DEADLINE_MS;
 	return own ? own : sh->is_committing ? COMMIT_DEADLINE_MS : CHECK_DEADLINE_MS;
 }
 
@@ -279,6 +263,10 @@ void session_step_expire(struct session_shell *sh)
 	const struct smtp_reply *reply = smtp_reply(SMTP_REPLY_LOCAL_ERROR);
 	struct envelope *e = sh->envelope;
 
+	if (op_running(&sh->host_op)) {
+		session_step_expire_connect(sh);
+		return;
+	}
 	if (smtp_session_in_auth(sh->smtp)) {
 		session_auth_expire(sh);
 		return;

@@ -11,6 +11,14 @@
 void session_step_refuse(struct session_shell *sh, struct step_verdict *v, const struct smtp_reply *reply,
 			 const char *stage, const char *detail);
 
+/* Make a refusal of policies the verdict, and log it; a reply that is the policies' own is copied. */
+void session_step_take_policy_verdict(struct session_shell *sh, const struct policy_verdict *from,
+				      struct step_verdict *v, const char *stage);
+
+/* Decide CONNECT (session_connect.c); the name of the host did not come in time. */
+void session_step_connect(struct session_shell *sh, struct step_verdict *v);
+void session_step_expire_connect(struct session_shell *sh);
+
 /* What is known of the session; the recipient is for the caller to add. */
 struct policy_facts session_step_facts(const struct session_shell *sh);
 

@@ -3,6 +3,7 @@
 import base64
 import re
 import shutil
+import socket
 import subprocess
 import time
 
@@ -104,6 +105,48 @@ def test_a_rule_demands_tls(daemon):
     with Client(daemon.address, source="127.0.0.2") as c:
         c.ehlo()
         assert c.expect(530, "MAIL FROM:<>").status == "5.7.0"
+
+
+def confirmed_name(address):
+    """The name that this machine gives a loopback address, if it gives the address back; else None."""
+    try:
+        name = socket.gethostbyaddr(address)[0]
+        return name if address in socket.gethostbyname_ex(name)[2] else None
+    except OSError:
+        return None
+
+
+HOST = confirmed_name("127.0.0.1")
+
+
+@pytest.mark.skipif(not HOST, reason="127.0.0.1 has no name here")
+def test_a_rule_holds_for_a_host_by_its_confirmed_name(daemon):
+    daemon.start(clients=[{"address": "127.0.0.2", "refuse": "Not you."}, {"name": HOST, "relayclient": True}],
+                 backends={"nothing": {"type": "null"}}, routes=[{"backend": "nothing"}])
+    with Client(daemon.address) as c:
+        c.ehlo()
+        assert code_of(c, "", "ben@example.com").code == 250
+    assert Client(daemon.address, source="127.0.0.2").greeting.code == 554
+
+
+@pytest.mark.skipif(not HOST, reason="127.0.0.1 has no name here")
+def test_another_name_is_not_enough_and_helo_is_none(daemon):
+    daemon.start(clients=[{"name": ["trusted.example", f".{HOST}"], "relayclient": True}])
+    with Client(daemon.address) as c:
+        c.expect(250, "EHLO trusted.example")
+        assert code_of(c, "", "ben@example.com").code == 550
+
+
+@pytest.mark.skipif(not HOST, reason="127.0.0.1 has no name here")
+def test_the_greeting_is_delayed_after_a_look_at_the_name_too(daemon):
+    daemon.start(clients=[{"name": "trusted.example", "relayclient": True}], greeting_delay=1)
+    begun = time.monotonic()
+    with Client(daemon.address) as c:
+        assert c.greeting.code == 220 and time.monotonic() - begun >= 0.8
+    with Client(daemon.address, greeting=False) as c:
+        c.send(b"EHLO early.example\r\n")
+        assert c.reply().code == 554
+    assert daemon.log.wait("refused")[0]["reason"] == "early_talker"
 
 
 # ---- nmap ----
