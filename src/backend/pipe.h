@@ -38,6 +38,9 @@ enum { BACKEND_PIPE_FDS = 12 };
  */
 enum { BACKEND_PIPE_ARGUMENTS_MAX = 64 * 1024 };
 
+/* Before the start: is the program there? False: err tells why not. */
+bool backend_pipe_inspect(const struct backend_pipe_options *options, struct err *err);
+
 /* NULL: out of memory, as err tells. Whether the program is there is found out for each message. */
 struct backend *backend_pipe_new(const struct backend_pipe_options *options, struct err *err);
 

@@ -13,6 +13,19 @@ enum { OWN_VARIABLES = 7, VARIABLE_SIZE = 512 };
 
 /* ---- what holds for all messages ---- */
 
+static const char *usual_command(enum backend_pipe_kind kind)
+{
+	return kind == BACKEND_PIPE_QMAIL_QUEUE ? qmail_queue_path : sendmail_path;
+}
+
+bool backend_pipe_inspect(const struct backend_pipe_options *o, struct err *err)
+{
+	struct backend_answer answer;
+
+	pipe_program_look(o->command_count ? o->command[0] : usual_command(o->kind), &answer);
+	return !smtp_reply_is_error(&answer.reply) || err_set(err, "%s", answer.detail);
+}
+
 static bool keep_command(struct pipe_program *p, const struct backend_pipe_options *o)
 {
 	size_t count = o->command_count ? o->command_count : 1;
@@ -20,7 +33,7 @@ static bool keep_command(struct pipe_program *p, const struct backend_pipe_optio
 
 	if (!command)
 		return false;
-	command[0] = o->kind == BACKEND_PIPE_QMAIL_QUEUE ? qmail_queue_path : sendmail_path;
+	command[0] = usual_command(o->kind);
 	for (size_t i = 0; i < o->command_count; i++) {
 		command[i] = arena_dup(&p->arena, span_str(o->command[i]));
 		if (!command[i])

@@ -3,6 +3,7 @@
 #include "conf/option.h"
 #include "front/route.h"
 #include "front/setup.h"
+#include "front/setup_pipe.h"
 #include "idn/idn.h"
 #include "spool/disk.h"
 
@@ -28,7 +29,7 @@ static const struct config_place *key_place(const struct config *config, const c
 	return &config->places[option_find(OPTION_GROUP_TOP, key) - option_table];
 }
 
-/* False: told. What is no maildir is not known here. */
+/* False: told. Of what others have to do nothing is known here. */
 static bool check_backend(const struct config *config, const struct backend_config *b,
 			  void (*warn)(const char *text))
 {
@@ -36,7 +37,7 @@ static bool check_backend(const struct config *config, const struct backend_conf
 	char what[160];
 	struct err err;
 
-	if (b->type != BACKEND_MAILDIR || backend_maildir_inspect(&options, NULL, &err))
+	if (b->type == BACKEND_MAILDIR ? backend_maildir_inspect(&options, NULL, &err) : setup_pipe_inspect(b, &err))
 		return true;
 	snprintf(what, sizeof(what), "all mail for the backend \"%.100s\" will be put off", b->name);
 	warn_at(warn, &b->place, what, err.text);

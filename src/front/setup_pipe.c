@@ -8,9 +8,9 @@ static bool is_pipe(const struct backend_config *b)
 	return b->type == BACKEND_QMAIL_QUEUE || b->type == BACKEND_SENDMAIL;
 }
 
-struct backend *setup_pipe_new(struct server *server, const struct backend_config *b, struct err *err)
+static struct backend_pipe_options options_of(const struct backend_config *b)
 {
-	const struct backend_pipe_options options = {
+	return (struct backend_pipe_options){
 		.name = b->name,
 		.kind = b->type == BACKEND_SENDMAIL ? BACKEND_PIPE_SENDMAIL : BACKEND_PIPE_QMAIL_QUEUE,
 		.command = b->pipe.command.texts,
@@ -19,10 +19,22 @@ struct backend *setup_pipe_new(struct server *server, const struct backend_confi
 		.environment_count = b->pipe.environment.count,
 		.timeout_ms = 1000ULL * b->pipe.timeout_s,
 		.max_children = b->pipe.max_children,
-		.loop = server->loop,
-		.disk = server->disk,
 	};
+}
 
+bool setup_pipe_inspect(const struct backend_config *b, struct err *err)
+{
+	const struct backend_pipe_options options = options_of(b);
+
+	return !is_pipe(b) || backend_pipe_inspect(&options, err);
+}
+
+struct backend *setup_pipe_new(struct server *server, const struct backend_config *b, struct err *err)
+{
+	struct backend_pipe_options options = options_of(b);
+
+	options.loop = server->loop;
+	options.disk = server->disk;
 	return backend_pipe_new(&options, err);
 }
 

@@ -9,6 +9,9 @@
 
 struct server;
 
+/* Before the start: is the program of this backend there? True for backends without one. False: err tells. */
+bool setup_pipe_inspect(const struct backend_config *b, struct err *err);
+
 /* NULL: err tells why. */
 struct backend *setup_pipe_new(struct server *server, const struct backend_config *b, struct err *err);
 

@@ -178,7 +178,27 @@ static const struct {
 	{ FIRST INBOX "listeners = ( { listen = \"mx:25\"; } );",
 	  "t:3: listen: \"mx:25\" is not an address and port" },
 	{ FIRST PORT25 "backends = { a = { type = \"maildr\"; }; };",
-	  "t:3: type: \"maildr\" is none of \"maildir\", \"null\", \"lmtp\", \"smtp\"; did you mean \"maildir\"?" },
+	  "t:3: type: \"maildr\" is none of \"maildir\", \"null\", \"lmtp\", \"smtp\", \"qmail-queue\", \"sendmail\"; did you mean \"maildir\"?" },
+	{ FIRST PORT25 "backends = { a = { type = \"sendmail\"; command = \"/x\"; }; };",
+	  "t:3: command: must be a list such as ( \"/usr/sbin/sendmail\", \"-odi\" ), not a string" },
+	{ FIRST PORT25 "backends = { a = { type = \"sendmail\"; command = ( ); }; };",
+	  "t:3: command: the first must be the absolute path of a program" },
+	{ FIRST PORT25 "backends = { a = { type = \"qmail-queue\"; command = ( \"x\", \"/y\" ); }; };",
+	  "t:3: command: the first must be the absolute path of a program" },
+	{ FIRST PORT25 "backends = { a = { type = \"sendmail\"; environment = ( \"TZ\", \"A B=c\" ); }; };",
+	  "t:3: environment: \"A B=c\" is neither NAME nor NAME=value" },
+	{ FIRST PORT25 "backends = { a = { type = \"sendmail\"; environment = ( \"=x\" ); }; };",
+	  "t:3: environment: \"=x\" is neither NAME nor NAME=value" },
+	{ FIRST PORT25 "backends = { a = { type = \"sendmail\"; environment = ( \"1A\" ); }; };",
+	  "t:3: environment: \"1A\" is neither NAME nor NAME=value" },
+	{ FIRST PORT25 "backends = { a = { type = \"sendmail\"; environment = ( \"A=\x80\x7f\" ); }; };",
+	  "t:3: environment: control byte \\x7f in a string" },
+	{ FIRST PORT25 "backends = { a = { type = \"sendmail\"; fallback = \"a\"; }; };",
+	  "t:3: fallback: a backend cannot stand in for itself" },
+	{ FIRST PORT25 "backends = { a = { type = \"sendmail\"; fallback = \"b\"; }; };",
+	  "t:3: fallback: there is no such backend" },
+	{ FIRST PORT25 "backends = { a = { type = \"maildir\"; path = \"/x\"; max_children = 3; }; };",
+	  "t:3: the key \"max_children\" does not go with a backend of type \"maildir\"" },
 	{ FIRST PORT25 "backends = { a = { type = \"maildir\"; path = \"mail/%n\"; }; };",
 	  "t:3: path: \"mail/%n\" is not an absolute path" },
 	{ FIRST PORT25 "backends = { a = { type = \"maildir\"; path = \"/mail/%z\"; }; };",
@@ -680,6 +700,32 @@ START_TEST(running_out_of_memory_is_an_error_like_others)
 }
 END_TEST
 
+/* What a set-id program needs is given up only where no backend runs one. */
+START_TEST(set_id_programs_are_known)
+{
+	static const struct {
+		const char *backends;
+		bool runs_set_id;
+	} rows[] = {
+		{ "a = { type = \"maildir\"; path = \"/x\"; };", false },
+		{ "a = { type = \"qmail-queue\"; };", true },
+		{ "a = { type = \"sendmail\"; set_id = false; };", false },
+		{ "a = { type = \"sendmail\"; set_id = false; }; b = { type = \"sendmail\"; };", true },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[400];
+		struct config *config;
+
+		snprintf(text, sizeof(text), FIRST PORT25 "backends = { %s }; routes = ( { backend = \"a\"; } );",
+			 rows[i].backends);
+		config = read_good(text);
+		ck_assert_int_eq(config_runs_set_id(config), rows[i].runs_set_id);
+		config_put(&config);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("config");
@@ -705,6 +751,7 @@ int main(void)
 	tcase_add_test(tcase, a_directory_can_not_end_the_process);
 	tcase_add_test(tcase, reading_leaves_no_descriptor_behind);
 	tcase_add_test(tcase, running_out_of_memory_is_an_error_like_others);
+	tcase_add_test(tcase, set_id_programs_are_known);
 	suite_add_tcase(suite, tcase);
 	return unit_main(suite);
 }
