@@ -252,6 +252,22 @@ static bool make_room_for_results(struct relay_transaction *t)
 	return t->each != NULL;
 }
 
+/* The content of a binary message goes out as it is (RFC 3030), so that our fields must be in CRLF lines already. */
+static bool add_trace(struct buf *out, const struct backend_message *m)
+{
+	bool is_added = true;
+
+	if (m->mail->body_type != SMTP_BODY_BINARYMIME)
+		return buf_add_span(out, m->trace);
+	for (size_t start = 0, len; is_added && start < m->trace.len; start += len + 1) {
+		struct span rest = span_from(m->trace, start);
+
+		len = span_find(rest, '\n');
+		is_added = buf_add_span(out, span_head(rest, len)) && buf_add(out, "\r\n", 2);
+	}
+	return is_added;
+}
+
 static void start_data(struct relay_transaction *t)
 {
 	t->stage = RELAY_STARTS;
@@ -268,7 +284,7 @@ bool relay_stream_start(struct backend_transaction *base, struct backend_check *
 
 	if (!may_begin(t, m, &check->answer))
 		return false;
-	if (!make_room_for_results(t) || !buf_add_span(&t->pending, m->trace)) {
+	if (!make_room_for_results(t) || !add_trace(&t->pending, m)) {
 		relay_no_memory(&check->answer);
 		return false;
 	}
@@ -319,7 +335,11 @@ static void deliver_cancel(struct op *op)
 
 static bool begin_spooled(struct relay_transaction *t, const struct backend_message *m)
 {
-	t->feed = relay_feed_new(t->relay->options.disk, m->spool, m->trace);
+	struct buf trace = { 0 };
+
+	if (add_trace(&trace, m))
+		t->feed = relay_feed_new(t->relay->options.disk, m->spool, buf_span(&trace));
+	buf_fini(&trace);
 	if (!t->feed || !make_room_for_results(t))
 		return false;
 	t->feed->arrived = feed_arrived;

@@ -788,3 +788,23 @@ def test_nothing_is_mixed_up_or_lost_where_few_connections_serve_many_clients(da
         mark = t.sender.partition("@")[0]
         assert t.recipients == [f"{mark}@example.org"]
         assert t.body.startswith(f"Subject: {mark}\r\n\r\n".encode()) and t.content.count(b"Subject:") == 1
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["spooled", "streamed"])
+def test_binary_message_reaches_the_hop_byte_for_byte(daemon, hops, stream):
+    hop = hops(features=("CHUNKING", "BINARYMIME", "8BITMIME"))
+    start_relay(daemon, hop, offers=["BINARYMIME"], stream=stream)
+    content = b"Subject: binary\r\n\r\n" + bytes(range(256)) + b"\r\n.\r\n\n.\n\r\r\nend"
+    with Client(daemon.address) as client:
+        assert "BINARYMIME" in client.ehlo().text.split("\n")
+        client.expect(250, "MAIL FROM:<sender@example.net> BODY=BINARYMIME")
+        client.expect(250, "RCPT TO:<anna@example.org>")
+        client.send(b"BDAT %d LAST\r\n" % len(content) + content)
+        assert client.reply().code == 250
+        assert client.message(CONTENT).code == 250
+    binary, text = hop.wait_taken(2)
+    assert "BODY=BINARYMIME" in binary.parameters
+    assert binary.content.endswith(content)
+    assert binary.body == content, "our own field ends in CRLF, too"
+    assert text.body == CONTENT
+    assert hop.said("BDAT") and hop.said("DATA")
