@@ -237,6 +237,8 @@ static bool check_route(struct lint *l, const struct route_config *route)
 static bool check_routes(struct lint *l)
 {
 	const struct config *config = l->config;
+	/* Aliases may, too. */
+	bool may_lead_out = lint_may_relay(config) || config->recipient_map_count;
 
 	for (size_t i = 0; i < config->route_count; i++) {
 		const struct route_config *route = &config->routes[i], *before = hidden_by(config, i);
@@ -247,7 +249,7 @@ static bool check_routes(struct lint *l)
 			lint_warn(l, route->place,
 			     "this route is never reached: the one at %s:%d takes all that it would",
 			     before->place.file, before->place.line);
-		else if (domain_of(route) && !is_ours(config, domain_of(route)) && !lint_may_relay(config))
+		else if (!may_lead_out && domain_of(route) && !is_ours(config, domain_of(route)))
 			lint_warn(l, route->place, "this route is never reached: \"%s\" is not in domains",
 			     domain_of(route));
 	}

@@ -202,6 +202,24 @@ static bool check_relaying(struct lint *l)
 	return true;
 }
 
+/* Who may write to anybody, and has nowhere to send it. */
+static void check_way_out(struct lint *l)
+{
+	const struct config *config = l->config;
+
+	for (size_t i = 0; i < config->route_count; i++)
+		if (!config->routes[i].domain && !config->routes[i].recipient)
+			return;
+	for (size_t i = 0; i < config->listener_count; i++) {
+		if (!may_relay_at(config, &config->listeners[i].session))
+			continue;
+		lint_warn(l, lint_listener_key_place(&config->listeners[i], "relayclient"),
+			  "relayclient: no route takes recipients outside of domains; give one without domain, or "
+			  "set relayclient to false");
+		return;
+	}
+}
+
 /* $RELAYCLIENT names nobody. */
 static void check_suffix(struct lint *l)
 {
@@ -265,6 +283,7 @@ bool lint_check_rules(struct lint *l)
 	if (!check_clients(l) || !check_relaying(l) || !check_maps(l) || !check_rates(l))
 		return false;
 	check_auth(l);
+	check_way_out(l);
 	check_suffix(l);
 	check_senders(l);
 	return true;

@@ -164,6 +164,13 @@ static void print_place(FILE *out, const char *what, const struct config_place *
 		fprintf(out, ":%d", place->line);
 }
 
+static bool may_log_in(const struct explain *e)
+{
+	const struct session_config *session = &e->facts.listener->session;
+
+	return e->config->auth_count && session->offer_auth && (e->facts.is_tls || session->auth_without_tls);
+}
+
 static bool explain_connect(struct explain *e)
 {
 	struct policy_verdict v;
@@ -176,6 +183,8 @@ static bool explain_connect(struct explain *e)
 	} else {
 		fputs("  no rule for clients holds\n", e->out);
 	}
+	if (e->facts.user && !may_log_in(e))
+		fputs("  nobody can log in here like that: see auth, offer_auth and auth_without_tls\n", e->out);
 	if (!e->q.host && client_rule_needs_host(e->config, &e->client))
 		fputs("  a rule with names might: say host=NAME for the name that the DNS has\n", e->out);
 	if (!ask(e, POLICY_CONNECT, &v))

@@ -1,14 +1,15 @@
 /*
  * For each kind a table of entries, found by a keyed hash and ordered by a
  * binary heap whose root is the entry with the nearest moment: that one goes
- * when it is past, or when room is needed. Entries are named by their index.
+ * when it is past, or when room is needed. Entries are named by their index, from
+ * 1 on: so all is zero at the start, and memory is touched as keys come.
  */
 #include "policy/store.h"
 
 #include <stdlib.h>
 #include <sys/random.h>
 
-enum { NOBODY = UINT32_MAX };
+enum { NOBODY = 0 };
 
 struct entry {
 	struct store_key key;
@@ -201,14 +202,12 @@ static const struct store_ops memory_ops = {
 
 static bool reserve_table(struct table *t, uint32_t max, uint32_t slots)
 {
-	t->entries = calloc(max, sizeof(*t->entries));
-	t->slots = malloc(slots * sizeof(*t->slots));
+	t->entries = calloc((size_t)max + 1, sizeof(*t->entries));
+	t->slots = calloc(slots, sizeof(*t->slots));
 	t->heap = calloc(max, sizeof(*t->heap));
+	t->fresh = NOBODY + 1;
 	t->free = NOBODY;
-	if (!t->entries || !t->slots || !t->heap)
-		return false;
-	memset(t->slots, 0xff, slots * sizeof(*t->slots));
-	return true;
+	return t->entries && t->slots && t->heap;
 }
 
 struct store *store_memory_new(unsigned kinds, uint32_t max)

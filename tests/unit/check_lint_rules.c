@@ -84,6 +84,13 @@ static const struct {
 	{ LISTEN("require_auth = true; auth_without_tls = true;") "auth = ( { type = \"file\"; path = \"/x\"; } );",
 	  "t:3: auth_without_tls: passwords may be sent in plain text" },
 	{ LISTEN("require_auth = true; tls_certfile = \"/x\";") "auth = ( { type = \"file\"; path = \"/x\"; } );", NULL },
+	{ LISTEN("relay_networks = \"192.0.2.1\";") "routes = ( { domain = \"example.org\"; backend = \"inbox\"; } );",
+	  "t:3: relayclient: no route takes recipients outside of domains; give one without domain, or set "
+	  "relayclient to false" },
+	{ LISTEN("relay_networks = \"192.0.2.1\";") "routes = ( { domain = \"b.example\"; backend = \"inbox\"; },"
+	  " { backend = \"inbox\"; } );", NULL },
+	{ LISTEN("") "recipient_maps = ( { aliases = ( \"a: b@c.example\" ); } );"
+	  "routes = ( { domain = \"c.example\"; backend = \"inbox\"; }, { backend = \"inbox\"; } );", NULL },
 	{ LISTEN("") "rates = ( { per = \"user\"; } );", "t:4: this group of rates limits nothing" },
 	{ LISTEN("") "recipient_maps = ( { domain = \"example.org\"; } );", "t:4: this map of recipients is empty" },
 };

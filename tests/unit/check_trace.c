@@ -338,6 +338,28 @@ static bool (*const writers[])(struct buf *) = {
 };
 
 /* With every possible room left in the buffer when memory runs out. */
+START_TEST(what_submission_adds_is_what_was_missing)
+{
+	const struct trace_facts facts = {
+		.hostname = "mx.example.org", .message_id = "0123456789ab-1", .time_s = 1795346452
+	};
+	static const char date[] = "Date: Sun, 22 Nov 2026 11:20:52 +0000\n";
+	static const char id[] = "Message-ID: <0123456789ab-1.1795346452@mx.example.org>\n";
+	struct buf out = { 0 };
+
+	ck_assert(trace_write_submission(&out, &facts, false, false));
+	ASSERT_BUF_EQ(&out, "");
+	ck_assert(trace_write_submission(&out, &facts, true, false));
+	ASSERT_BUF_EQ(&out, date);
+	buf_clear(&out);
+	ck_assert(trace_write_submission(&out, &facts, false, true));
+	ASSERT_BUF_EQ(&out, id);
+	ck_assert(trace_write_submission(&out, &facts, true, false));
+	ck_assert_uint_eq(buf_len(&out), strlen(date) + strlen(id));
+	buf_fini(&out);
+}
+END_TEST
+
 START_TEST(without_memory_the_buffer_is_left_as_it_was)
 {
 	struct buf whole = { 0 };
@@ -385,6 +407,7 @@ int main(void)
 	tcase_add_test(tcase, no_line_of_received_is_over_998_octets);
 	ADD_ROWS(tcase, the_protocol_has_its_registered_name, protocols);
 	ADD_ROWS(tcase, paths_are_written_as_they_are_quoted, paths);
+	tcase_add_test(tcase, what_submission_adds_is_what_was_missing);
 	ADD_ROWS(tcase, without_memory_the_buffer_is_left_as_it_was, writers);
 	return unit_main(suite);
 }
