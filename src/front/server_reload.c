@@ -73,6 +73,10 @@ bool server_reload(struct server *s, struct config *config, struct err *err)
 	struct err trouble;
 	bool is_told;
 
+	if (s->is_stopping) {
+		config_put(&before);
+		return err_set(err, "the server is about to stop");
+	}
 	if (!server_adopt(s, config, true, err)) {
 		config_put(&before);
 		return false;

@@ -92,6 +92,18 @@ def test_a_second_signal_ends_it_at_once(server):
     assert server.mailbox("anna").messages() == []
 
 
+def test_a_reload_opens_nothing_while_the_server_stops(server):
+    with Client(server.address) as c:
+        begin_message(c)
+        terminate(server)
+        server.process.send_signal(signal.SIGHUP)
+        assert "about to stop" in server.log.wait("reload_failed")[0]["text"]
+        assert is_refused(server.address)
+        c.send(b".\r\n")
+        assert c.rest_codes() == [250, 421]
+    assert server.exit_code() == 0
+
+
 def test_all_sessions_are_told_on_demand(server):
     with Client(server.address) as idle, Client(server.address) as sending:
         idle.ehlo()

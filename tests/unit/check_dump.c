@@ -90,7 +90,7 @@ START_TEST(a_dump_has_every_key_with_its_value)
 		"\n\t\treuse_port = true;\n",
 		"\n\t\tbare_newline = \"auto\";\n",
 		"\n\tinbox = {\n\t\ttype = \"maildir\";\n\t\tpath = \"/mail/%d/%n\";\n",
-		"\nroutes = (\n\t{\n\t\tbackend = \"inbox\";\n\t}\n);\n",
+		"\nroutes = (\n\t{\n\t\tauthenticated = \"any\";\n\t\tbackend = \"inbox\";\n\t}\n);\n",
 		"\nclients = (\n\t{\n\t\taddress = ( \"192.0.2.1/32\" );\n\t},\n"
 		"\t{\n\t\taddress = ( \"10.0.0.0/8\", \"fd00::/8\" );\n"
 		"\t\tbare_newline = \"lenient\";\n\t}\n);\n",

@@ -140,7 +140,7 @@ static const struct {
 	{ OPTION_GROUP_TOP, "listen", false },         { OPTION_GROUP_TOP, "", false },
 	{ OPTION_GROUP_TOP, "Timeout", false },        { OPTION_GROUP_LISTENERS, "listen", true },
 	{ OPTION_GROUP_LISTENERS, "timeout", true },   { OPTION_GROUP_LISTENERS, "hostname", false },
-	{ OPTION_GROUP_BACKENDS, "path", true },       { OPTION_GROUP_BACKENDS, "timeout", false },
+	{ OPTION_GROUP_BACKENDS, "path", true },       { OPTION_GROUP_BACKENDS, "max_hops", false },
 	{ OPTION_GROUP_CLIENTS, "address", true },     { OPTION_GROUP_CLIENTS, "lenient", false },
 	{ OPTION_GROUP_LISTENERS, "reuse_port", true }, { OPTION_GROUP_TOP, "reuse_port", false },
 	{ OPTION_GROUP_ROUTES, "backend", true },      { OPTION_GROUP_ROUTES, "path", false },
