@@ -1,19 +1,22 @@
 #!/bin/bash
-# Build smtpfrontd and try it: a demo mailbox, a certificate made on the spot, a
-# daemon on 127.0.0.1 in the foreground, with STARTTLS on port 2525 and SMTPS on
-# port 2465, and lines to send it mail with. Ctrl-C ends it.
+# Build smtpfrontd and try it: a demo mailbox, a user, a certificate made on the
+# spot, a daemon on 127.0.0.1 in the foreground, with STARTTLS on port 2525, SMTPS
+# on port 2465 and submission on port 2587, and lines to send it mail with. Ctrl-C
+# ends it.
 #   contrib/quickstart.sh           run the demo
 #   contrib/quickstart.sh --check   take free ports, send a message each in plain text, by
-#                                   STARTTLS and by SMTPS, show what arrived
-# SMTPFRONTD_DEMO names the demo's directory (./demo), SMTPFRONTD_PORT and
-# SMTPFRONTD_SMTPS_PORT the ports (2525, 2465), SMTPFRONTD_BUILD the build
-# directory (build-quickstart in the source tree).
+#                                   STARTTLS, by SMTPS and by submission, show what arrived
+# SMTPFRONTD_DEMO names the demo's directory (./demo), SMTPFRONTD_PORT,
+# SMTPFRONTD_SMTPS_PORT and SMTPFRONTD_SUBMISSION_PORT the ports (2525, 2465, 2587),
+# SMTPFRONTD_BUILD the build directory (build-quickstart in the source tree).
 set -euo pipefail
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${SMTPFRONTD_BUILD:-$top/build-quickstart}
 port=${SMTPFRONTD_PORT:-2525}
 smtps_port=${SMTPFRONTD_SMTPS_PORT:-2465}
+submission_port=${SMTPFRONTD_SUBMISSION_PORT:-2587}
+user=demo@example.org password=demo # of the demo, on 127.0.0.1
 packages=(gcc libc6-dev make autoconf automake pkg-config libevent-dev libssl-dev libconfig-dev libidn2-dev
 	libgsasl-dev libcrypt-dev openssl)
 
@@ -63,7 +66,7 @@ build_daemon() {
 			(cd "$top" && autoreconf -fi)
 		fi
 		[[ -e $build/Makefile ]] || (cd "$build" && "$top/configure")
-		make -C "$build" -j"$(nproc)" smtpfrontd
+		make -C "$build" -j"$(nproc)" smtpfrontd smtpfrontd-passwd
 	} >"$build/quickstart.log" 2>&1 || {
 		tail -n 40 "$build/quickstart.log" >&2
 		die "the build failed; its whole log is $build/quickstart.log"
@@ -93,16 +96,20 @@ make_certificate() {
 	rm -f "$1/openssl.log"
 }
 
-# write_demo DIRECTORY LISTEN LISTEN_SMTPS: a mailbox, a certificate, and a configuration for them.
+# write_demo DIRECTORY LISTEN LISTEN_SMTPS LISTEN_SUBMISSION: a mailbox, a user, a certificate, and a
+# configuration for them.
 write_demo() {
 	mkdir -p "$1/mail/example.org/demo"
 	make_certificate "$1"
+	printf '%s\n' "$password" | "$build/smtpfrontd-passwd" -c "$1/passwd" "$user" >/dev/null
 	cat >"$1/smtpfrontd.conf" <<-CONF
 		hostname   = "demo.example.org";
 		domains    = ( "example.org" );
 		postmaster = "demo@example.org";
 		listeners  = ( { listen = "$2"; },
-		               { listen = "$3"; tls_immediate = true; } );
+		               { listen = "$3"; tls_immediate = true; },
+		               { listen = "$4"; require_auth = true; } );
+		auth       = ( { type = "file"; path = "$(quoted "$1" plain)/passwd"; } );
 		tls_certfile = "$(quoted "$1" plain)/cert.pem";
 		tls_keyfile  = "$(quoted "$1" plain)/key.pem";
 		max_sessions            = 1000;
@@ -117,7 +124,7 @@ run_demo() {
 
 	mkdir -p "$demo"
 	demo=$(cd "$demo" && pwd)
-	write_demo "$demo" "127.0.0.1:$port" "127.0.0.1:$smtps_port"
+	write_demo "$demo" "127.0.0.1:$port" "127.0.0.1:$smtps_port" "127.0.0.1:$submission_port"
 	"$build/smtpfrontd" -t -c "$demo/smtpfrontd.conf" >/dev/null
 	cat <<-TEXT
 
@@ -127,6 +134,8 @@ run_demo() {
 		  swaks --server 127.0.0.1:$port --from you@example.net --to demo@example.org
 		  swaks --server 127.0.0.1:$port --from you@example.net --to demo@example.org --tls
 		  swaks --server 127.0.0.1:$smtps_port --from you@example.net --to demo@example.org --tlsc
+		  swaks --server 127.0.0.1:$submission_port --from $user --to demo@example.org --tls \\
+		      --auth --auth-user $user --auth-password $password
 		  smtp-source -s 50 -m 1000 -f you@example.net -t demo@example.org 127.0.0.1:$port
 		  printf 'Subject: hello\r\n\r\nIt works.\r\n' | curl -sS -T - smtp://127.0.0.1:$port/demo \\
 		      --mail-from you@example.net --mail-rcpt demo@example.org
@@ -167,13 +176,16 @@ send_message() {
 	exec {smtp}>&-
 }
 
-# send_over_tls PORT [s_client option...]: the same over TLS, whose certificate must be ours.
+# send_over_tls AUTH PORT [s_client option...]: the same over TLS, whose certificate must be ours, behind the
+# command AUTH, if it is not empty.
 # s_client takes "R" and "Q" for itself at the begin of a line.
 send_over_tls() {
-	local replies
+	local replies login=$1 sender=you@example.net
 
-	replies=$(printf '%s\n' "EHLO client.example.net" "MAIL FROM:<you@example.net>" "rcpt TO:<demo@example.org>" \
-		DATA "From: you@example.net" "To: demo@example.org" "Subject: hello" "" "It works over TLS." . quit |
+	shift
+	[[ -z $login ]] || sender=$user
+	replies=$(printf '%s\n' "EHLO client.example.net" ${login:+"$login"} "MAIL FROM:<$sender>" \
+		"rcpt TO:<demo@example.org>" DATA "From: you@example.net" "To: demo@example.org" "Subject: hello" "" "It works over TLS." . quit |
 		timeout 20 openssl s_client -connect "127.0.0.1:$1" "${@:2}" -CAfile "$demo/cert.pem" \
 			-verify_return_error -verify_ip 127.0.0.1 -crlf -quiet 2>&1) || {
 		say "$replies" >&2
@@ -183,7 +195,7 @@ send_over_tls() {
 	[[ $replies == *"250 2.0.0 Message accepted"* ]] || die "the daemon did not accept the message over TLS"
 }
 
-# wait_ready: read the daemon's log until it is ready; sets `port` and `smtps_port`.
+# wait_ready: read the daemon's log until it is ready; sets the ports.
 wait_ready() {
 	local line ports=()
 
@@ -191,7 +203,7 @@ wait_ready() {
 		say "  $line"
 		[[ $line =~ \ listening\ .*addr=127\.0\.0\.1:([0-9]+) ]] && ports+=("${BASH_REMATCH[1]}")
 		[[ $line == *" - ready"* ]] || continue
-		port=${ports[0]} smtps_port=${ports[1]}
+		port=${ports[0]} smtps_port=${ports[1]} submission_port=${ports[2]}
 		return 0
 	done
 	die "the daemon did not start"
@@ -207,7 +219,7 @@ run_check() {
 
 	demo=$(mktemp -d)
 	trap end_check EXIT
-	write_demo "$demo" "127.0.0.1:0" "127.0.0.1:0"
+	write_demo "$demo" "127.0.0.1:0" "127.0.0.1:0" "127.0.0.1:0"
 	coproc DAEMON { exec "$build/smtpfrontd" -c "$demo/smtpfrontd.conf" 2>&1; }
 	daemon_pid=$DAEMON_PID
 	wait_ready
@@ -217,11 +229,14 @@ run_check() {
 	say "" "The file that arrived, ${files[0]}:"
 	sed 's/^/  | /' "${files[0]}"
 	grep -q '^It works\.$' "${files[0]}" || die "the file does not hold the message"
-	say "" "The same by STARTTLS and by SMTPS:"
-	send_over_tls "$port" -starttls smtp
-	send_over_tls "$smtps_port"
+	say "" "The same by STARTTLS, by SMTPS, and by submission, as the user $user:"
+	send_over_tls "" "$port" -starttls smtp
+	send_over_tls "" "$smtps_port"
+	send_over_tls "AUTH PLAIN $(printf '\0%s\0%s' "$user" "$password" | base64)" "$submission_port" -starttls smtp
 	mapfile -t files < <(grep -l ' with ESMTPS id ' "$demo"/mail/example.org/demo/new/*)
 	((${#files[@]} == 2)) || die "the messages were accepted over TLS, and are not in the Maildir"
+	grep -lq ' with ESMTPSA id ' "$demo"/mail/example.org/demo/new/* ||
+		die "the submitted message was accepted, and is not in the Maildir"
 	sed -n '/^Received:/,/^\tfor /s/^/  | /p' "${files[0]}"
 	kill "$daemon_pid"
 	wait "$daemon_pid" || status=$?
