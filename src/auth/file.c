@@ -93,12 +93,6 @@ struct check_job {
 	char password[AUTH_PASSWORD_MAX + 1];
 };
 
-/* A locked hash is no work, and would tell by that. */
-static bool is_locked(const struct user *user)
-{
-	return user->secret.kind == SECRET_CRYPT && (user->secret.text[0] == '!' || user->secret.text[0] == '*');
-}
-
 static void run_check(struct pool_job *pool_job)
 {
 	struct check_job *job = LIST_OWNER(pool_job, struct check_job, job);
@@ -106,7 +100,7 @@ static void run_check(struct pool_job *pool_job)
 	const struct user *worked = users_stand_in(job->users, job->user, SECRET_ANY);
 	bool is_good;
 
-	if (user && !is_locked(user))
+	if (user && !secret_is_locked(&user->secret))
 		worked = user;
 	is_good = worked && secret_matches(&worked->secret, job->password);
 	if (!user)

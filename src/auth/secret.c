@@ -104,6 +104,11 @@ bool secret_parse(struct secret *secret, struct arena *arena, struct span text, 
 	return keys ? parse_keys(keys, secret->kind, text, err) : err_set(err, "out of memory");
 }
 
+bool secret_is_locked(const struct secret *secret)
+{
+	return secret->kind == SECRET_CRYPT && (secret->text[0] == '!' || secret->text[0] == '*');
+}
+
 /* ---- checking: the same work whatever the answer ---- */
 
 static bool is_same(const void *a, const void *b, size_t len)

@@ -58,6 +58,9 @@ MUST_CHECK bool secret_parse(struct secret *secret, struct arena *arena, struct 
  */
 bool secret_matches(const struct secret *secret, const char *password);
 
+/* A hash behind ! or *, as passwd(1) locks them, is of no password and no work, which would tell it. */
+bool secret_is_locked(const struct secret *secret);
+
 /* The keys of a password. False: the library failed. For a worker, too. */
 MUST_CHECK bool secret_derive(struct secret_keys *keys, enum secret_kind kind, const char *password);
 

@@ -276,6 +276,11 @@ static void derive(const struct users *users, char purpose, const char *name, un
 	secret_mix(out, users->key, span_of(text, len + 1));
 }
 
+static bool can_stand_in(const struct user *user, unsigned kinds)
+{
+	return user->secret.kind & kinds && !secret_is_locked(&user->secret);
+}
+
 const struct user *users_stand_in(const struct users *users, const char *name, unsigned kinds)
 {
 	unsigned char octets[SECRET_KEY_MAX];
@@ -285,12 +290,12 @@ const struct user *users_stand_in(const struct users *users, const char *name, u
 	for (size_t i = 0; i < sizeof(number); i++)
 		number = number << 8 | octets[i];
 	for (size_t i = 0; i < users->count; i++)
-		count += (users->users[i].secret.kind & kinds) != 0;
+		count += can_stand_in(&users->users[i], kinds);
 	if (count == 0)
 		return NULL;
 	number %= count;
 	for (size_t i = 0;; i++)
-		if (users->users[i].secret.kind & kinds && number-- == 0)
+		if (can_stand_in(&users->users[i], kinds) && number-- == 0)
 			return &users->users[i];
 }
 
