@@ -41,6 +41,12 @@ class Users:
 
 
 @pytest.fixture
+def daemon(daemon):
+    daemon.expect_trouble("auth_without_tls: passwords may be sent in plain text")
+    return daemon
+
+
+@pytest.fixture
 def users(work_dir):
     return Users(work_dir)
 
