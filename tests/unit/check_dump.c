@@ -36,6 +36,16 @@ static const char *const dumped[] = {
 	" offers = ( \"DSN\" ); tls = \"encrypt\"; user = \"u\"; password_file = \"/p\"; max_messages = \"unlimited\"; };"
 	" two = { type = \"lmtp\"; hosts = ( \"mail.example.org:24\" ); stream = true; xclient = true; }; };"
 	"routes = ( { backend = \"hop\"; } );" PORT25,
+	BASE "require_auth = true; relay_networks = ( \"192.0.2.0/24\" ); relayclient_suffix = \"@x.example\";"
+	     "sender_rights = \"any\"; submission = false; hide_client = true; max_rejected_recipients = 5;"
+	     "auth_client_guesses = \"20/10m\"; auth_user_guesses = \"unlimited\"; sender_map = \"/etc/s\";"
+	     "clients = ( { name = ( \"a.example\", \".b.example\" ); relayclient = true; require_auth = false;"
+	     " tls_required = true; max_sessions = 5; max_sessions_per_minute = \"unlimited\"; rates = false; },"
+	     " { address = \"192.0.2.9\"; refuse = \"No \\\"entry\\\".\"; } );"
+	     "rates = ( { per = \"user\"; messages = \"5/90s\"; octets = \"1G/d\"; }, { per = \"listener\"; } );"
+	     "recipient_maps = ( { domain = \"example.org\"; recipients = ( \"anna\" ); aliases = ( \"a: b\" );"
+	     " complete = true; recipient_delimiter = \"+\"; file = \"/etc/r\"; },"
+	     " { aliases = ( \"x@y: z@y\" ); } );",
 };
 
 /* Compared without the comments, which tell of other lines. */

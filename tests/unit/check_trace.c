@@ -333,11 +333,16 @@ static bool write_safe_name(struct buf *out)
 	return trace_write_safe_name(out, span_str("name"));
 }
 
+static bool write_submission(struct buf *out)
+{
+	return trace_write_submission(out, &anna_facts, true, true);
+}
+
 static bool (*const writers[])(struct buf *) = {
 	write_received, write_return_path, write_delivered_to, write_date, write_safe_name,
+	write_submission,
 };
 
-/* With every possible room left in the buffer when memory runs out. */
 START_TEST(what_submission_adds_is_what_was_missing)
 {
 	const struct trace_facts facts = {
@@ -360,6 +365,7 @@ START_TEST(what_submission_adds_is_what_was_missing)
 }
 END_TEST
 
+/* With every possible room left in the buffer when memory runs out. */
 START_TEST(without_memory_the_buffer_is_left_as_it_was)
 {
 	struct buf whole = { 0 };
