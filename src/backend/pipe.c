@@ -281,7 +281,8 @@ static void on_ended(struct op *op)
 {
 	struct pipe_delivery *d = LIST_OWNER(op, struct pipe_delivery, run.op);
 
-	pipe_answer(&d->answer, d->program->kind, &d->run, pipe_files_were_read(&d->files), buf_span(&d->said));
+	pipe_answer(&d->answer, d->program->kind, &d->run, pipe_files_were_read(&d->files),
+		    buf_span(&d->said));
 	conclude(d);
 }
 
@@ -294,7 +295,8 @@ static void run_program(struct pipe_delivery *d)
 		is_sendmail ?
 			(struct child_fd){ .number = 1, .kind = CHILD_FD_OUTPUT, .output = &d->said,
 					   .output_max = SAID_MAX } :
-			(struct child_fd){ .number = 1, .kind = CHILD_FD_GIVEN, .given = d->files.envelope_fd },
+			(struct child_fd){ .number = 1, .kind = CHILD_FD_GIVEN,
+					   .given = d->files.envelope_fd },
 	};
 	const struct child_plan plan = {
 		.argv = d->argv,
@@ -412,7 +414,8 @@ static struct pipe_delivery *delivery_new(struct pipe_program *program, const st
 	d->argv = pipe_program_argv(program, m, &d->arena);
 	d->envp = pipe_program_envp(program, m->mail, &d->arena);
 	d->message_id = arena_dup(&d->arena, span_str(m->mail->message_id));
-	if (d->argv && d->envp && d->message_id && keep(&d->arena, &d->files.trace, m->trace) && keep_envelope(d, m)) {
+	if (d->argv && d->envp && d->message_id && keep(&d->arena, &d->files.trace, m->trace) &&
+	    keep_envelope(d, m)) {
 		spool_move(&d->files.content, m->spool);
 		loop_adopt(program->loop, &d->garbage, end_with_loop);
 		return d;

@@ -5,12 +5,15 @@
 #include <sysexits.h>
 
 const struct smtp_reply pipe_reply_nul = { 554, "5.6.0", "The message holds a NUL.", "nul_in_message" };
-const struct smtp_reply pipe_reply_busy = { 451, "4.3.2", "Too many messages are being handed over; try again later.",
-					    "backend_busy" };
-const struct smtp_reply pipe_reply_sender = { 553, "5.1.7", "A sender may not begin with a hyphen here.",
-					      "leading_hyphen" };
-const struct smtp_reply pipe_reply_recipient = { 553, "5.1.3", "A recipient may not begin with a hyphen here.",
-						 "leading_hyphen" };
+const struct smtp_reply pipe_reply_busy = {
+	451, "4.3.2", "Too many messages are being handed over; try again later.", "backend_busy"
+};
+const struct smtp_reply pipe_reply_sender = {
+	553, "5.1.7", "A sender may not begin with a hyphen here.", "leading_hyphen"
+};
+const struct smtp_reply pipe_reply_recipient = {
+	553, "5.1.3", "A recipient may not begin with a hyphen here.", "leading_hyphen"
+};
 
 /* How much of what a program says is in the log. */
 enum { SHOWN_MAX = 80 };
@@ -42,7 +45,8 @@ static const struct meaning sendmail_meanings[] = {
 /* The last row is for whatever has no code. */
 static const struct smtp_reply *reply_for(enum backend_pipe_kind kind, int code)
 {
-	const struct meaning *row = kind == BACKEND_PIPE_QMAIL_QUEUE ? qmail_queue_meanings : sendmail_meanings;
+	bool is_sendmail = kind == BACKEND_PIPE_SENDMAIL;
+	const struct meaning *row = is_sendmail ? sendmail_meanings : qmail_queue_meanings;
 
 	while (row->last < 255 && (code < row->first || code > row->last))
 		row++;

@@ -37,8 +37,8 @@ static bool failed(struct pipe_files *files, const char *what)
 {
 	bool is_full = errno == ENOSPC || errno == EDQUOT || errno == ENOMEM;
 
-	backend_answer_no(&files->answer, is_full ? SMTP_REPLY_NO_STORAGE : SMTP_REPLY_LOCAL_ERROR, "%s: %s", what,
-			  strerror(errno));
+	backend_answer_no(&files->answer, is_full ? SMTP_REPLY_NO_STORAGE : SMTP_REPLY_LOCAL_ERROR,
+			  "%s: %s", what, strerror(errno));
 	return false;
 }
 
@@ -134,7 +134,8 @@ static bool was_read(int fd, uint64_t octets)
 
 bool pipe_files_were_read(const struct pipe_files *files)
 {
-	return was_read(files->content_fd, files->octets) && was_read(files->envelope_fd, files->envelope.len);
+	return was_read(files->content_fd, files->octets) &&
+	       was_read(files->envelope_fd, files->envelope.len);
 }
 
 /* Without quoting, as qmail has addresses; the parser lets no control character into one. */
@@ -143,7 +144,8 @@ static bool write_address(struct buf *out, char letter, const struct smtp_addres
 	struct span domain = smtp_address_domain(address);
 
 	return buf_add(out, &letter, 1) && buf_add_span(out, smtp_address_local(address)) &&
-	       (domain.len == 0 || (buf_add_str(out, "@") && buf_add_span(out, domain))) && buf_add(out, "", 1);
+	       (domain.len == 0 || (buf_add_str(out, "@") && buf_add_span(out, domain))) &&
+	       buf_add(out, "", 1);
 }
 
 bool pipe_envelope_write(struct buf *out, const struct backend_message *m)

@@ -11,8 +11,8 @@
 #include "net/child.h"
 
 /*
- * What a backend runs, and its turns. Counted by references, so that what was begun goes on when the backend is gone.
- * Strings are in the arena and never change.
+ * What a backend runs, and its turns. Counted by references, so that what was begun goes on when the backend
+ * is gone. Strings are in the arena and never change.
  */
 struct pipe_program {
 	unsigned references;

@@ -7,10 +7,11 @@ static const char unix_prefix[] = "unix:";
 static bool parse_path(struct endpoint *endpoint, struct span text, struct span path, struct err *err)
 {
 	if (path.len == 0 || path.ptr[0] != '/' || memchr(path.ptr, 0, path.len))
-		return err_set(err, "\"%.*s\" is not the absolute path of a unix socket", (int)text.len, text.ptr);
+		return err_set(err, "\"%.*s\" is not the absolute path of a unix socket", (int)text.len,
+			       text.ptr);
 	if (path.len > ENDPOINT_PATH_MAX)
-		return err_set(err, "\"%.*s\" is too long for a unix socket, whose path has at most %d characters",
-			       (int)text.len, text.ptr, ENDPOINT_PATH_MAX);
+		return err_set(err, "\"%.*s\" is too long for a unix socket, whose path has at most %d "
+			       "characters", (int)text.len, text.ptr, ENDPOINT_PATH_MAX);
 	endpoint->kind = ENDPOINT_UNIX;
 	memcpy(endpoint->name, path.ptr, path.len);
 	return true;
@@ -72,13 +73,14 @@ static bool parse_host_and_port(struct endpoint *endpoint, struct span text, uin
 	uint64_t port = default_port;
 
 	if (!parse_host(endpoint, span_head(text, colon)))
-		return err_set(err, "\"%.*s\" is no host; write mx.example.org:25, 192.0.2.1:25, [2001:db8::1]:25 or "
-			       "unix:/path", (int)text.len, text.ptr);
+		return err_set(err, "\"%.*s\" is no host; write mx.example.org:25, 192.0.2.1:25, "
+			       "[2001:db8::1]:25 or unix:/path", (int)text.len, text.ptr);
 	if (colon == text.len && default_port == 0)
 		return err_set(err, "\"%.*s\" has no port; write host:port", (int)text.len, text.ptr);
-	if (colon < text.len && (!span_to_u64(span_from(text, colon + 1), &port) || port == 0 || port > 65535))
-		return err_set(err, "\"%.*s\" has a bad port; it must be a number from 1 to 65535", (int)text.len,
-			       text.ptr);
+	if (colon < text.len &&
+	    (!span_to_u64(span_from(text, colon + 1), &port) || port == 0 || port > 65535))
+		return err_set(err, "\"%.*s\" has a bad port; it must be a number from 1 to 65535",
+			       (int)text.len, text.ptr);
 	endpoint->addr.port = (uint16_t)port;
 	return true;
 }

@@ -28,8 +28,8 @@ struct pipe_config {
 struct config;
 
 /*
- * Does a backend run a program that is set-user-ID or set-group-ID, or may one of its run such? Then no_new_privs
- * would take from it what it needs.
+ * Does a backend run a program that is set-user-ID or set-group-ID, or may one of its run such? Then
+ * no_new_privs would take from it what it needs.
  */
 bool config_runs_set_id(const struct config *config);
 

@@ -37,7 +37,8 @@ static bool check_backend(const struct config *config, const struct backend_conf
 	char what[160];
 	struct err err;
 
-	if (b->type == BACKEND_MAILDIR ? backend_maildir_inspect(&options, NULL, &err) : setup_pipe_inspect(b, &err))
+	if (b->type == BACKEND_MAILDIR ? backend_maildir_inspect(&options, NULL, &err) :
+					 setup_pipe_inspect(b, &err))
 		return true;
 	snprintf(what, sizeof(what), "all mail for the backend \"%.100s\" will be put off", b->name);
 	warn_at(warn, &b->place, what, err.text);

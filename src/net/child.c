@@ -39,8 +39,8 @@ struct child_group *child_group_new(struct loop *loop, struct pool *pool, unsign
 		err_set(err, "out of memory");
 		return NULL;
 	}
-	*group = (struct child_group){ .loop = loop, .pool = pool, .references = 1, .max_running = max_running,
-				       .max_waiting = max_waiting };
+	*group = (struct child_group){ .loop = loop, .pool = pool, .references = 1,
+				       .max_running = max_running, .max_waiting = max_waiting };
 	list_init(&group->waiting);
 	/* Whoever started us may have it ignored, and then nobody learns how a process has ended. */
 	signal(SIGCHLD, SIG_DFL);
@@ -89,7 +89,8 @@ static void report(struct child_run *run, enum child_end end, int status)
 
 static void say(struct child_run *run, const char *what, const char *detail)
 {
-	snprintf(run->failure, sizeof(run->failure), "%s%s%s", what, detail ? ": " : "", detail ? detail : "");
+	snprintf(run->failure, sizeof(run->failure), "%s%s%s", what, detail ? ": " : "",
+		 detail ? detail : "");
 }
 
 static void report_failure(struct child_run *run, enum child_end end, int error, const char *what)
@@ -138,7 +139,7 @@ static void hand_over(struct child *child)
 
 static void signal_all(const struct child *child, int number)
 {
-	/* It leads its process group, and its pid stays its own until it is reaped. 0 and -1 would be others, and us. */
+	/* It leads its process group, and its pid is its own until it is reaped. 0 and -1 would be others. */
 	BUG_ON(child->spawn.pid <= 1);
 	kill(-child->spawn.pid, number);
 }
@@ -339,7 +340,7 @@ static void start_waiting(struct child_group *group)
 
 /* ---- a new run ---- */
 
-/* Nobody waits any more. What was not started is gone at once; the rest is killed, and goes when it has ended. */
+/* Nobody waits any more. What was not started is gone at once; the rest is killed, and goes when it ends. */
 static void run_cancel(struct op *op)
 {
 	struct child_run *run = op->work;
@@ -401,7 +402,8 @@ static bool copy_plan(struct child *child, const struct child_plan *plan)
 }
 
 /* NULL: errno tells. It is the loop's, until it is reaped. */
-static struct child *child_new(struct child_run *run, struct child_group *group, const struct child_plan *plan)
+static struct child *child_new(struct child_run *run, struct child_group *group,
+			       const struct child_plan *plan)
 {
 	struct child *child = calloc(1, sizeof(*child));
 

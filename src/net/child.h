@@ -41,15 +41,15 @@ unsigned child_group_running(const struct child_group *group);
 enum child_fd_kind {
 	CHILD_FD_GIVEN,  /* `given`, an open descriptor, which stays the caller's (a copy is made) */
 	CHILD_FD_BYTES,  /* the program reads `bytes`, then end of file */
-	CHILD_FD_OUTPUT, /* what it writes is appended to *output, up to output_max bytes; the rest is thrown away */
+	CHILD_FD_OUTPUT, /* what it writes is appended to *output, up to output_max bytes; the rest is lost */
 };
 
 struct child_fd {
 	int number; /* in the program: 0 to CHILD_FD_MAX. Of 0, 1 and 2, what is not named is /dev/null */
 	enum child_fd_kind kind;
 	int given;
-	struct span bytes;  /* copied, and overwritten when the program has them or is not run: may be secret */
-	struct buf *output; /* the caller's; filled until done() or op_cancel(). May be the same for several */
+	struct span bytes;  /* may be secret: copied, and overwritten when the program has them */
+	struct buf *output; /* the caller's; filled until done() or op_cancel(). Several may share it */
 	size_t output_max;  /* of all that is in *output */
 };
 
@@ -79,11 +79,11 @@ struct child_run {
 	enum child_end end;
 	int status;
 	/*
-	 * It has read all of the bytes it was given by CHILD_FD_BYTES. One that exits with 0 and did not has not
-	 * done what it was asked to, whatever it says.
+	 * It has read all of the bytes it was given by CHILD_FD_BYTES. One that exits with 0 and did not has
+	 * not done what it was asked to, whatever it says.
 	 */
 	bool has_read_all;
-	char failure[CHILD_FAILURE_SIZE]; /* "exit code 111", "killed by signal 9 (Killed)", ...; "" for exit code 0 */
+	char failure[CHILD_FAILURE_SIZE]; /* "exit code 111", "killed by signal 9: Killed"; "": exit code 0 */
 
 	/* Private. */
 	struct loop *loop;
@@ -93,8 +93,8 @@ struct child_run {
 
 /*
  * Run it. done() follows always, from the loop, unless op_cancel(): that kills the program's process group
- * at once (SIGKILL). The run ends with the program itself: a process that it leaves behind, as some mailers do
- * on purpose, is neither waited for nor killed, and what it writes later is lost.
+ * at once (SIGKILL). The run ends with the program itself: a process that it leaves behind, as some mailers
+ * do on purpose, is neither waited for nor killed, and what it writes later is lost.
  */
 void child_start(struct child_run *run, struct child_group *group, const struct child_plan *plan);
 

@@ -31,7 +31,8 @@ static bool plan_fd(struct child *child, struct child_end_fd *fd, const struct c
 	char *copy;
 
 	BUG_ON(planned->number < 0 || planned->number > CHILD_FD_MAX);
-	*fd = (struct child_end_fd){ .number = planned->number, .kind = planned->kind, .theirs = -1, .ours = -1,
+	*fd = (struct child_end_fd){ .number = planned->number, .kind = planned->kind,
+				     .theirs = -1, .ours = -1,
 				     .output = planned->output, .output_max = planned->output_max };
 	switch (planned->kind) {
 	case CHILD_FD_GIVEN:

@@ -126,8 +126,8 @@ static _Noreturn void run_program(const struct child_spawn *spawn, int null_fd, 
 /* ---- in this process ---- */
 
 /*
- * A process of its own memory would cost a copy of all our page tables. So this thread, a worker, stands still
- * until the other one has become the program; handlers of ours must not run there meanwhile.
+ * A process of its own memory would cost a copy of all our page tables. So this thread, a worker, stands
+ * still until the other one has become the program; handlers of ours must not run there meanwhile.
  */
 static pid_t start_process(const struct child_spawn *spawn, int null_fd, int tell_fd)
 {

@@ -63,8 +63,8 @@ static void finish(struct dial *dial)
 }
 
 /*
- * On one machine the kernel may choose the very port that we connect to as ours, and where nobody listens there
- * we then meet ourselves (a simultaneous open, RFC 9293 3.5).
+ * On one machine the kernel may choose the very port that we connect to as ours, and where nobody listens
+ * there we then meet ourselves (a simultaneous open, RFC 9293 3.5).
  */
 static bool is_ourselves(int fd)
 {
@@ -93,7 +93,8 @@ static void succeed(struct dial *dial, int fd)
 
 static const char *whom(const struct dial *dial, char text[ENDPOINT_TEXT_SIZE])
 {
-	return dial->to.kind == ENDPOINT_UNIX ? endpoint_format(&dial->to, text) : addr_format(&dial->addr, text);
+	return dial->to.kind == ENDPOINT_UNIX ? endpoint_format(&dial->to, text) :
+						addr_format(&dial->addr, text);
 }
 
 /* There may be another one. */
@@ -194,7 +195,7 @@ static void connect_to(struct dial *dial, const struct sockaddr *sa, socklen_t l
 	} else if (errno == EINPROGRESS || errno == EINTR) {
 		wait_for_connect(dial, fd);
 	} else {
-		/* A unix socket whose queue is full says EAGAIN: nobody tells when there is room (unix(7)). */
+		/* A unix socket whose queue is full says EAGAIN: nobody tells when there is room. */
 		int error = errno;
 
 		close(fd);

@@ -20,7 +20,7 @@ enum { DIAL_FAILURE_SIZE = ENDPOINT_TEXT_SIZE + RESOLVE_FAILURE_SIZE };
 struct dial {
 	struct op op;         /* done is set by the waiter */
 	/* All these are valid in done(). */
-	int fd;               /* connected, non-blocking, the waiter's from here on (conn_new()); -1: failed */
+	int fd;               /* connected, non-blocking, now the waiter's (conn_new()); -1: failed */
 	struct addr addr;     /* whom it reached; ADDR_NONE for a unix socket */
 	int error;            /* errno of the last try; 0: there was no address to try */
 	bool is_timeout;      /* the deadline passed */

@@ -28,7 +28,7 @@ struct tls_client_options {
 
 struct tls_client_context;
 
-/* NULL: err tells setting, file and OpenSSL's reason. Files are read here: on the loop at start and reload. */
+/* NULL: err tells setting, file and OpenSSL's reason. Reads the files: for start and reload. */
 struct tls_client_context *tls_client_context_new(const struct tls_client_options *options, struct err *err);
 struct tls_client_context *tls_client_context_get(struct tls_client_context *context);
 void tls_client_context_put(struct tls_client_context **context);

@@ -107,7 +107,9 @@ static struct run run_script(const char *script, const struct child_fd *fds, siz
 	return run_plan(&plan);
 }
 
-static const struct child_fd to_out = { .number = 1, .kind = CHILD_FD_OUTPUT, .output = &out, .output_max = 65536 };
+static const struct child_fd to_out = {
+	.number = 1, .kind = CHILD_FD_OUTPUT, .output = &out, .output_max = 65536,
+};
 
 static struct run run_for_output(const char *script)
 {
@@ -231,7 +233,8 @@ END_TEST
 
 START_TEST(arguments_arrive_as_they_are)
 {
-	const char *const argv[] = { "/usr/bin/printf", "%s|", "a b", "", "$(exit 1)", "`x`;&\n\\", "\xc3\xa4*?", NULL };
+	const char *const argv[] = { "/usr/bin/printf", "%s|", "a b", "",
+				     "$(exit 1)", "`x`;&\n\\", "\xc3\xa4*?", NULL };
 	const struct child_plan plan = { .argv = argv, .fds = &to_out, .fd_count = 1 };
 	struct run run = run_plan(&plan);
 
@@ -472,7 +475,9 @@ END_TEST
 
 START_TEST(ten_megabytes_of_output_are_read_and_a_bounded_part_is_kept)
 {
-	const struct child_fd fd = { .number = 1, .kind = CHILD_FD_OUTPUT, .output = &out, .output_max = 1000 };
+	const struct child_fd fd = {
+		.number = 1, .kind = CHILD_FD_OUTPUT, .output = &out, .output_max = 1000,
+	};
 	struct run run = run_script("head -c 10000000 /dev/zero && exit 7", &fd, 1);
 
 	assert_exit(&run, 7);
@@ -538,7 +543,8 @@ static struct run run_beyond_deadline(const char *script)
 
 START_TEST(a_program_that_hangs_is_ended)
 {
-	struct run run = run_beyond_deadline("trap 'echo term; exit 0' TERM; echo; while :; do sleep 0.05; done");
+	struct run run = run_beyond_deadline("trap 'echo term; exit 0' TERM; echo; "
+					     "while :; do sleep 0.05; done");
 
 	ck_assert_int_eq(run.child.end, CHILD_TIMED_OUT);
 	ck_assert_str_eq(run.child.failure, "not done in time, and killed");
@@ -550,7 +556,8 @@ END_TEST
 START_TEST(a_program_that_will_not_end_is_killed_with_its_group)
 {
 	const char *const argv[] = { "/bin/sh", "-c",
-				     "trap '' TERM; sh -c 'trap \"\" TERM; echo $$; sleep 1000' & wait; sleep 1000",
+				     "trap '' TERM; sh -c 'trap \"\" TERM; echo $$; sleep 1000' & wait; "
+				     "sleep 1000",
 				     NULL };
 	const struct child_plan plan = { .argv = argv, .fds = &to_out, .fd_count = 1, .timeout_ms = 20000 };
 	struct run run;
@@ -671,7 +678,10 @@ START_TEST(a_program_that_nobody_waits_for_is_killed)
 {
 	static const char secret[] = "secret";
 	const char *const argv[] = { "/bin/sh", "-c", "trap '' TERM; echo $$; sleep 1000", NULL };
-	const struct child_fd fds[] = { to_out, { .number = 3, .kind = CHILD_FD_BYTES, .bytes = BYTES(secret) } };
+	const struct child_fd fds[] = {
+		to_out,
+		{ .number = 3, .kind = CHILD_FD_BYTES, .bytes = BYTES(secret) },
+	};
 	const struct child_plan plan = { .argv = argv, .fds = fds, .fd_count = 2 };
 	struct run warm_up = run_script("exit 0", NULL, 0);
 	int before = count_fds();
@@ -829,7 +839,10 @@ END_TEST
 START_TEST(memory_that_fails_is_told)
 {
 	const char *const argv[] = { "/bin/cat", NULL };
-	const struct child_fd fds[] = { { .number = 0, .kind = CHILD_FD_BYTES, .bytes = BYTES("x") }, to_out };
+	const struct child_fd fds[] = {
+		{ .number = 0, .kind = CHILD_FD_BYTES, .bytes = BYTES("x") },
+		to_out,
+	};
 	const struct child_plan plan = { .argv = argv, .envp = no_environment, .fds = fds, .fd_count = 2,
 					 .timeout_ms = SOON_MS };
 	unsigned long failures = 0;
@@ -858,7 +871,10 @@ END_TEST
 START_TEST(descriptors_that_are_short_are_told)
 {
 	const char *const argv[] = { "/bin/cat", NULL };
-	const struct child_fd fds[] = { { .number = 0, .kind = CHILD_FD_BYTES, .bytes = BYTES("x") }, to_out };
+	const struct child_fd fds[] = {
+		{ .number = 0, .kind = CHILD_FD_BYTES, .bytes = BYTES("x") },
+		to_out,
+	};
 	const struct child_plan plan = { .argv = argv, .fds = fds, .fd_count = 2 };
 	struct run warm_up = run_script("exit 0", NULL, 0);
 	int before = count_fds();

@@ -233,7 +233,8 @@ static void wait_for_file(const char *name)
 static const char take_all[] = "cd $1; cat >message; cat <&1 >envelope 2>/dev/null; touch taken";
 
 /* It says that it has begun, and goes on when it may. */
-static const char take_slowly[] = "cd $1; touch begun; while ! [ -e gate ]; do sleep 0.01; done; cat >message; touch taken";
+static const char take_slowly[] = "cd $1; touch begun; while ! [ -e gate ]; do sleep 0.01; done; "
+				  "cat >message; touch taken";
 
 /* ---- deliveries ---- */
 
@@ -269,7 +270,8 @@ START_TEST(sendmail_is_given_arguments)
 {
 	struct file_bytes bytes;
 
-	make_backend(BACKEND_PIPE_SENDMAIL, "cd $1; shift; printf '%s|' \"$@\" >arguments; cat >/dev/null", 1);
+	make_backend(BACKEND_PIPE_SENDMAIL,
+		     "cd $1; shift; printf '%s|' \"$@\" >arguments; cat >/dev/null", 1);
 	deliver(&message);
 	assert_reply(&message.delivery.answer, 0, "");
 	bytes = bytes_of("arguments");

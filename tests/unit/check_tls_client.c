@@ -128,7 +128,8 @@ static bool handshake(struct tls_client_context *context, const char *name, stru
 /* An authority, which "ca.pem" names, and a certificate of it for these names. */
 static struct tls_context *server_for(const char *names)
 {
-	const struct tls_spec authority = { .common_name = "authority", .is_authority = true, .key = TLS_KEY_EC2 };
+	const struct tls_spec authority = { .common_name = "authority", .is_authority = true,
+					    .key = TLS_KEY_EC2 };
 	X509 *issuer = tls_test_certificate(&authority);
 	const struct tls_spec spec = { .common_name = "cn.example.org", .names = names, .issuer = issuer,
 				       .issuer_key = TLS_KEY_EC2 };
@@ -242,7 +243,8 @@ START_TEST(an_authority_that_is_not_trusted_is_told)
 	options.verify = false;
 	context = client_with(&options);
 	ck_assert(handshake(context, "mx.example.org", theirs));
-	ck_assert_str_eq(tls_client_verify_failure(conn_ssl(client.conn)), "unable to get local issuer certificate");
+	ck_assert_str_eq(tls_client_verify_failure(conn_ssl(client.conn)),
+			 "unable to get local issuer certificate");
 	tls_client_context_put(&context);
 	tls_context_put(&theirs);
 }
