@@ -67,6 +67,7 @@ void session_auth_offer(struct session_shell *sh)
 		sh->auth_mechanisms = strdup(buf_span(&names).ptr);
 	buf_fini(&names);
 	smtp_session_offer_auth(sh->smtp, sh->auth_mechanisms);
+	conn_set_wiping(sh->conn, true);
 }
 
 /* ---- the end of an exchange ---- */
@@ -140,6 +141,7 @@ static const struct smtp_reply *succeed(struct session_auth *a, const struct aut
 		return smtp_reply(SMTP_REPLY_AUTH_UNAVAILABLE);
 	}
 	(void)tell_guard(a, AUTH_GUARD_SUCCESS);
+	conn_set_wiping(sh->conn, false); /* from the next input on */
 	log_auth(a, "ok", sh->user, NULL, NULL);
 	return NULL;
 }

@@ -77,6 +77,9 @@ bool conn_offer(struct conn *c, struct span in, size_t *used)
 	*used = c->ops->input(c->owner, in, c->is_over);
 	c->is_offering = false;
 	BUG_ON(*used > in.len);
+	/* What was lent is memory of the loop, of `kept` or of libevent, and ours to write to. */
+	if (c->wipes && !c->is_given_up)
+		explicit_bzero((char *)in.ptr, *used);
 	return !c->is_given_up;
 }
 
@@ -107,9 +110,12 @@ static void read_input(struct conn *c)
 		return;
 	}
 	c->bytes_in += (size_t)n;
-	if (conn_offer(c, span_of(scratch, (size_t)n), &used) && used < (size_t)n &&
-	    !buf_add(&c->kept, scratch + used, (size_t)n - used))
+	if (!conn_offer(c, span_of(scratch, (size_t)n), &used) || used == (size_t)n)
+		return;
+	if (!buf_add(&c->kept, scratch + used, (size_t)n - used))
 		conn_tell_lost(c, ENOMEM);
+	else if (c->wipes)
+		explicit_bzero(scratch + used, (size_t)n - used);
 }
 
 /* What to wait for where it is not for EV_READ: to write, if that is wanted, or else the watch. */
@@ -196,6 +202,11 @@ uint64_t conn_bytes_in(const struct conn *c)
 uint64_t conn_bytes_out(const struct conn *c)
 {
 	return c->bytes_out;
+}
+
+void conn_set_wiping(struct conn *c, bool wipes)
+{
+	c->wipes = wipes;
 }
 
 void conn_set_read_max(struct conn *c, size_t bytes)

@@ -53,6 +53,9 @@ uint64_t conn_bytes_out(const struct conn *c);
 /* Most bytes read at once: small while commands are expected, up to LOOP_SCRATCH_SIZE in a body. */
 void conn_set_read_max(struct conn *c, size_t bytes);
 
+/* Whether input is overwritten as soon as it was used, because there may be secrets in it. */
+void conn_set_wiping(struct conn *c, bool wipes);
+
 /*
  * Send what fits; *sent tells how much. When that is less than all, writable()
  * will be called. False: the peer is gone (*error is an errno); close it.

@@ -36,7 +36,8 @@ struct conn {
 	uint8_t events;               /* EV_READ, EV_WRITE, or with EV_ET the watch for a reset: what is added now */
 	bool is_over;                 /* nothing more to read: end of input, or lost */
 	bool is_given_up;             /* by its owner, who hears nothing any more */
-	bool is_offering;             /* input() runs */
+	bool is_offering : 1;         /* input() runs */
+	bool wipes : 1;               /* input that was used is overwritten */
 	struct conn_tls *tls;         /* owned; NULL: plain text */
 };
 

@@ -281,6 +281,8 @@ static struct tls_context *new_context(void)
 	SSL_CTX *ssl_ctx = context_slot() < 0 ? NULL : SSL_CTX_new(TLS_server_method());
 
 	if (context && ssl_ctx && SSL_CTX_set_ex_data(ssl_ctx, context_slot(), context) == 1) {
+		/* Passwords come this way. */
+		SSL_CTX_set_options(ssl_ctx, SSL_OP_CLEANSE_PLAINTEXT);
 		context->ssl_ctx = ssl_ctx;
 		return context;
 	}

@@ -184,6 +184,27 @@ START_TEST(read_max_bounds_what_is_offered_at_once)
 }
 END_TEST
 
+static const char *lent;
+
+static size_t use_three_of_what_is_lent(struct span in)
+{
+	lent = in.ptr;
+	return use_three(in);
+}
+
+START_TEST(input_that_was_used_is_overwritten_where_it_may_be_secret)
+{
+	conn_set_wiping(owner.conn, true);
+	owner.use = use_three_of_what_is_lent;
+	net_peer_write(&peer, "secret");
+	NET_UNTIL(owner.inputs == 1);
+	ck_assert_mem_eq(lent, "\0\0\0\0\0\0", 6);
+	conn_resume(owner.conn);
+	NET_UNTIL(owner.inputs == 2);
+	ASSERT_BUF_EQ(&owner.used, "secret");
+}
+END_TEST
+
 START_TEST(unused_input_waits_for_resume_without_reads)
 {
 	owner.use = use_three;
@@ -657,6 +678,7 @@ static TCase *input_cases(void)
 	tcase_add_test(input, idle_connection_costs_no_reads);
 	tcase_add_test(input, input_is_offered_with_one_read_per_wake_up);
 	tcase_add_test(input, read_max_bounds_what_is_offered_at_once);
+	tcase_add_test(input, input_that_was_used_is_overwritten_where_it_may_be_secret);
 	tcase_add_test(input, unused_input_waits_for_resume_without_reads);
 	tcase_add_test(input, held_up_connection_does_not_wake_the_loop);
 	tcase_add_test(input, input_left_twice_is_not_offered_without_a_second_resume);
