@@ -260,6 +260,7 @@ virtual_gid_maps = static:{NOBODY}
         (self.etc / "master.cf").write_text(f"""
 127.0.0.1:{self.port} inet n - n - - smtpd
 {d}/smtpd unix n - n - - smtpd
+pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite

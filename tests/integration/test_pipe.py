@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import threading
@@ -11,6 +12,7 @@ import pytest
 
 from client import Client
 from daemon import Daemon, wait_until
+from peers import Exim, Postfix, require_namespaces
 
 CONTENT = b"Subject: pipe\r\n\r\n.dot\r\n..two\r\nlast\r\n"
 STORED = "Subject: pipe\n\n.dot\n..two\nlast\n"
@@ -454,7 +456,48 @@ def test_stopping_waits_for_the_program(daemon, mailer):
     assert daemon.exit_code() == 0
 
 
-# ---- a real one ----
+# ---- real ones ----
+
+def start_real(daemon, peer, program, *arguments):
+    """The peer's own sendmail, in the world that the peer lives in."""
+    script = peer.directory / "sendmail"
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(peer.enter(program, *arguments))} "$@"\n')
+    script.chmod(0o755)
+    return daemon.start(backends={"queue": {"type": "sendmail", "command": [str(script)],
+                                            "environment": [f"LD_LIBRARY_PATH=/usr/lib/{peer.name}"]}},
+                        routes=None)
+
+
+def assert_delivered(peer, daemon):
+    assert send(daemon, "anna@example.org", "ben@example.org").code == 250
+    assert send(daemon, "anna@example.org", sender="").code == 250
+    for_anna, for_ben = peer.wait_files("anna", 2), peer.wait_files("ben", 1)
+    for raw in for_anna + for_ben:
+        assert STORED.partition("\n\n")[2] == raw.decode().partition("\n\n")[2], raw
+        assert b"client.example.net" in raw  # our Received field
+    if peer.name == "postfix":  # this Exim adds no Return-Path
+        assert sorted(line for raw in for_anna for line in raw.split(b"\n") if line.startswith(b"Return-Path:")) == \
+            [b"Return-Path: <>", b"Return-Path: <sender@example.net>"]
+    assert len(for_anna) == 2 and len(for_ben) == 1
+
+
+def test_exim_delivers_as_sendmail(daemon, work_dir):
+    require_namespaces()
+    exim = Exim(work_dir / "exim")
+    start_real(daemon, exim, "/usr/sbin/exim4", "-C", exim.etc / "exim.conf", "-odi")
+    assert_delivered(exim, daemon)
+
+
+def test_postfix_delivers_as_sendmail(daemon, work_dir):
+    require_namespaces()
+    postfix = Postfix(work_dir / "postfix").start()
+    try:
+        start_real(daemon, postfix, "/usr/sbin/sendmail", "-C", postfix.etc)
+        assert_delivered(postfix, daemon)
+    finally:
+        postfix.stop()
+
+
 
 def test_msmtp_carries_messages_on(daemon, mailer, work_dir):
     """msmtp as sendmail, behind which a second daemon of ours is the next server."""
