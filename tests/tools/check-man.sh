@@ -9,7 +9,8 @@ top=${srcdir:-$(dirname "$0")/../..}
 command -v mandoc >/dev/null || { echo "check-man: mandoc is needed" >&2; exit 2; }
 
 status=0
-for page in "$build/man/smtpfrontd.8" "$build/man/smtpfrontd.conf.5" "$top/man/smtpfrontd-passwd.1"; do
+for page in "$build/man/smtpfrontd.8" "$build/man/smtpfrontd.conf.5" "$top/man/smtpfrontd-passwd.1" \
+	"$top/man/smtpfrontd-mailfront.7" "$top/man/smtpfrontd-tutorial.7"; do
 	[ -s "$page" ] || { echo "check-man: no $page" >&2; exit 2; }
 	found=$(mandoc -T lint "$page" 2>/dev/null | grep -v 'STYLE: referenced manual not found' || true)
 	[ -z "$found" ] || { echo "$found"; status=1; }
