@@ -233,8 +233,8 @@ static bool may_begin(struct relay_transaction *t, const struct backend_message 
 {
 	if (t->is_stuck)
 		backend_answer_copy(answer, &t->stuck);
-	else if (!t->hop)
-		backend_answer_no(answer, SMTP_REPLY_HOP_LOST, "there is no connection");
+	else if (!t->hop && t->is_incomplete)
+		relay_no_memory(answer);
 	else if (t->accepted != m->recipient_count)
 		backend_answer_no(answer, SMTP_REPLY_LOCAL_ERROR, "%u recipients at the hop, %zu here",
 				  t->accepted, m->recipient_count);
@@ -268,11 +268,20 @@ static bool add_trace(struct buf *out, const struct backend_message *m)
 	return is_added;
 }
 
-static void start_data(struct relay_transaction *t)
+void relay_start_data(struct relay_transaction *t)
 {
 	t->stage = RELAY_STARTS;
 	smtp_client_data(t->hop->client);
 	relay_hop_poke(t->hop);
+}
+
+/* The connection may be gone. */
+static void start(struct relay_transaction *t)
+{
+	if (t->hop)
+		relay_start_data(t);
+	else
+		relay_ask_again(t);
 }
 
 /* ---- streamed ---- */
@@ -291,7 +300,7 @@ bool relay_stream_start(struct backend_transaction *base, struct backend_check *
 	t->is_streaming = true;
 	t->check = check;
 	op_begin(&check->op, relay_check_cancel, t);
-	start_data(t);
+	start(t);
 	return true;
 }
 
@@ -344,7 +353,7 @@ static bool begin_spooled(struct relay_transaction *t, const struct backend_mess
 		return false;
 	t->feed->arrived = feed_arrived;
 	t->feed->owner = t;
-	start_data(t);
+	start(t);
 	return true;
 }
 

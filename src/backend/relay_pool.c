@@ -147,12 +147,40 @@ static bool serve_next(struct relay *relay)
 	return true;
 }
 
+static bool is_somebody_waiting(const struct relay *relay)
+{
+	return relay->ticket_count > relay->connecting_count + relay->returning_count;
+}
+
+/* Who holds a connection and does not use it gives it up: slow clients must not keep all others out. */
+static bool make_yield(struct relay *relay)
+{
+	for (struct list *link = relay->hops.next; link != &relay->hops; link = link->next) {
+		struct relay_hop *hop = LIST_OWNER(link, struct relay_hop, link);
+
+		if (hop->ops->yield && hop->ops->yield(hop->owner, hop))
+			return true;
+	}
+	return false;
+}
+
+static void look(struct loop_timer *timer)
+{
+	struct relay *relay = LIST_OWNER(timer, struct relay, look);
+
+	while (is_somebody_waiting(relay) && make_yield(relay))
+		continue;
+	serve_soon(relay);
+}
+
 static void run_serve(struct loop_deferred *deferred)
 {
 	struct relay *relay = LIST_OWNER(deferred, struct relay, serve);
 
-	while (relay->ticket_count > relay->connecting_count + relay->returning_count && serve_next(relay))
+	while (is_somebody_waiting(relay) && serve_next(relay))
 		continue;
+	if (is_somebody_waiting(relay) && !list_linked(&relay->look.link))
+		loop_timer_start(relay->loop, &relay->look, RELAY_LOOK_MS, look);
 	/* Nobody is there, nobody will come: all know it at once. */
 	while (relay->hop_count == 0 && first_ticket(relay))
 		end_ticket(first_ticket(relay), NULL);
@@ -322,4 +350,5 @@ void relay_pool_fini(struct relay *relay)
 			relay_hop_close(hop);
 	}
 	loop_defer_cancel(&relay->serve);
+	loop_timer_stop(relay->loop, &relay->look);
 }

@@ -28,6 +28,12 @@ enum { RELAY_QUIT_MS = 5 * 1000, RELAY_RESET_MS = 5 * 1000 };
 
 enum { RELAY_FAILURE_SIZE = 256 };
 
+/*
+ * While others wait for a connection, one whose client has said nothing for so long is given to them; how
+ * often that is looked at.
+ */
+enum { RELAY_YIELD_MS = 5 * 1000, RELAY_LOOK_MS = 1000 };
+
 struct relay_host {
 	struct endpoint endpoint;
 	char text[ENDPOINT_TEXT_SIZE];
@@ -55,6 +61,7 @@ struct relay {
 	struct list tickets;            /* of relay_ticket.link: those that wait for a hop, in their order */
 	unsigned ticket_count;
 	struct loop_deferred serve;
+	struct loop_timer look; /* runs while tickets wait */
 	struct list transactions;       /* of relay_transaction.link */
 	char failure[RELAY_FAILURE_SIZE]; /* of the last connection that could not be made */
 	bool is_freed;                  /* by its owner; it ends with the last transaction */
@@ -69,6 +76,8 @@ struct relay_hop_ops {
 	void (*event)(void *owner, struct relay_hop *hop, const struct smtp_client_event *event);
 	/* All output has left, as relay_hop_want_room() asked for. */
 	void (*room)(void *owner, struct relay_hop *hop);
+	/* Others wait: give the hop back if it can be done without. NULL: never. */
+	bool (*yield)(void *owner, struct relay_hop *hop);
 	/* The connection is lost; hop->failure tells why. The hop is freed at the end of the turn. */
 	void (*gone)(void *owner, struct relay_hop *hop);
 };

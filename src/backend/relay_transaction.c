@@ -2,9 +2,11 @@
  * One message on its way to a next hop: a connection from the first recipient on,
  * MAIL and RCPT as they come, the content, and what the hop says to all of it.
  *
- * As long as nobody was accepted, a connection that fails is replaced by another
- * one. Later the transaction is stuck: what was answered cannot be taken back, and
- * all that follows gets 451. Content that is not complete ends with the connection
+ * A connection that goes away while nothing is being asked is replaced by another
+ * one when the next thing is due: who was accepted is asked for again. One that fails
+ * in the middle of a question is replaced as long as nobody was accepted. Later the
+ * transaction is stuck: what was answered cannot be taken back, and all that follows
+ * gets 451. Content that is not complete ends with the connection
  * and never with its final dot. A delivery that has begun goes on to its end also
  * when nobody waits for it any more; the transaction then belongs to itself.
  */
@@ -158,18 +160,26 @@ void relay_fail(struct relay_transaction *t, const struct backend_answer *answer
 
 /* ---- asking ---- */
 
-static void ask_rcpt(struct relay_transaction *t)
+static void ask_for(struct relay_transaction *t, const struct smtp_address *address, unsigned notify,
+		    struct span orcpt)
 {
-	const struct smtp_client_rcpt rcpt = {
-		.recipient = &t->recipient,
-		.notify = t->notify,
-		.orcpt = buf_span(&t->orcpt),
-	};
+	const struct smtp_client_rcpt rcpt = { .recipient = address, .notify = notify, .orcpt = orcpt };
 
 	/* One at a time is asked for, so that there is room. */
 	BUG_ON(!smtp_client_rcpt(t->hop->client, &rcpt));
 	t->stage = RELAY_ASKS;
 	relay_hop_poke(t->hop);
+}
+
+/* Behind MAIL, and behind each recipient that was asked for again. */
+static void ask_next(struct relay_transaction *t)
+{
+	if (t->again)
+		ask_for(t, &t->again->address, t->again->notify, t->again->orcpt);
+	else if (t->has_begun || t->is_streaming)
+		relay_start_data(t);
+	else
+		ask_for(t, &t->recipient, t->notify, buf_span(&t->orcpt));
 }
 
 static void ask_mail(struct relay_transaction *t)
@@ -187,7 +197,7 @@ static void ask_mail(struct relay_transaction *t)
 	struct backend_answer answer;
 
 	if (!refusal) {
-		ask_rcpt(t);
+		ask_next(t);
 		return;
 	}
 	relay_pass_on(&answer, t->hop, refusal);
@@ -236,6 +246,13 @@ static void ask_for_hop(struct relay_transaction *t)
 	relay_pool_ask(t->relay, &t->ticket);
 }
 
+void relay_ask_again(struct relay_transaction *t)
+{
+	t->again = t->first;
+	t->has_mail = false;
+	ask_for_hop(t);
+}
+
 /* ---- what the hop says ---- */
 
 static void mail_told(struct relay_transaction *t, const struct smtp_reply *reply)
@@ -254,15 +271,19 @@ static void mail_told(struct relay_transaction *t, const struct smtp_reply *repl
 	relay_fail(t, &answer);
 }
 
-/* Out of memory it is missing in the log only. */
 static void note_accepted(struct relay_transaction *t)
 {
-	struct relay_accepted *a = t->relay->options.is_lmtp ? arena_alloc(&t->arena, sizeof(*a)) : NULL;
+	struct relay_accepted *a = arena_alloc(&t->arena, sizeof(*a));
+	const char *orcpt = a ? arena_dup(&t->arena, buf_span(&t->orcpt)) : NULL;
 
 	t->accepted++;
-	if (!a)
+	if (!orcpt) {
+		t->is_incomplete = true;
 		return;
+	}
 	a->address = t->recipient;
+	a->notify = t->notify;
+	a->orcpt = span_of(orcpt, buf_len(&t->orcpt));
 	if (t->last)
 		t->last->next = a;
 	else
@@ -270,11 +291,32 @@ static void note_accepted(struct relay_transaction *t)
 	t->last = a;
 }
 
+/* Who was accepted before was promised to our client already. */
+static void again_told(struct relay_transaction *t, const struct smtp_reply *reply)
+{
+	struct backend_answer answer;
+
+	if (!smtp_reply_is_error(reply)) {
+		t->again = t->again->next;
+		ask_next(t);
+		return;
+	}
+	relay_log_reply(t, "hop_refused", "rcpt", &t->again->address, reply);
+	backend_answer_no(&answer, SMTP_REPLY_HOP_LOST, "a recipient is accepted no more: %.100s", reply->text);
+	relay_take_back(t);
+	relay_fail(t, &answer);
+}
+
 static void rcpt_told(struct relay_transaction *t, const struct smtp_reply *reply)
 {
 	struct backend_answer answer;
 
+	if (t->again) {
+		again_told(t, reply);
+		return;
+	}
 	t->stage = RELAY_RESTS;
+	t->rests_since_ms = loop_now_ms(t->relay->loop);
 	if (!smtp_reply_is_error(reply)) {
 		note_accepted(t);
 		relay_answer_check_yes(t);
@@ -320,7 +362,9 @@ static void hop_event(void *owner, struct relay_hop *hop, const struct smtp_clie
  */
 static bool tries_again(struct relay_transaction *t, struct relay_hop *hop)
 {
-	if (!t->check || t->accepted || (t->stage != RELAY_ASKS && t->stage != RELAY_INTRODUCES))
+	if (t->stage != RELAY_ASKS && t->stage != RELAY_INTRODUCES)
+		return false;
+	if (t->accepted && !t->again)
 		return false;
 	if (hop->was_idle && !t->has_mail) {
 		relay_pool_drop_idle(t->relay, hop->host);
@@ -337,10 +381,13 @@ static void hop_gone(void *owner, struct relay_hop *hop)
 	struct backend_answer answer;
 
 	t->hop = NULL;
+	if (t->stage == RELAY_RESTS) {
+		log_lost(t, hop, "another connection will do");
+		return;
+	}
 	if (tries_again(t, hop)) {
 		log_lost(t, hop, "another connection is tried");
-		t->has_mail = false;
-		ask_for_hop(t);
+		relay_ask_again(t);
 		return;
 	}
 	log_lost(t, hop, NULL);
@@ -361,7 +408,21 @@ static void hop_room(void *owner, struct relay_hop *hop)
 	relay_room_told(owner);
 }
 
+/* Who waits for our own client, and for long, can do so without a connection. */
+static bool hop_yield(void *owner, struct relay_hop *hop)
+{
+	struct relay_transaction *t = owner;
+	uint64_t rested_ms = loop_now_ms(t->relay->loop) - t->rests_since_ms;
+
+	(void)hop;
+	if (t->stage != RELAY_RESTS || rested_ms < RELAY_YIELD_MS || t->is_incomplete)
+		return false;
+	relay_take_back(t);
+	return true;
+}
+
 static const struct relay_hop_ops transaction_ops = {
+	.yield = hop_yield,
 	.event = hop_event,
 	.room = hop_room,
 	.gone = hop_gone,
@@ -392,7 +453,7 @@ static void relay_transaction_free(struct backend_transaction *base)
 	t->mail = NULL;
 	t->check = NULL;
 	t->more = NULL;
-	if (t->has_begun && t->hop) {
+	if (t->has_begun && t->stage >= RELAY_STARTS) {
 		t->is_orphan = true;
 		return;
 	}
@@ -432,6 +493,10 @@ static bool relay_check_start(struct backend_transaction *base, struct backend_c
 		backend_answer_copy(&check->answer, &t->stuck);
 		return false;
 	}
+	if (!t->hop && t->is_incomplete) {
+		relay_no_memory(&check->answer);
+		return false;
+	}
 	if (!keep_recipient(t, recipient)) {
 		relay_no_memory(&check->answer);
 		return false;
@@ -439,9 +504,9 @@ static bool relay_check_start(struct backend_transaction *base, struct backend_c
 	t->check = check;
 	op_begin(&check->op, relay_check_cancel, t);
 	if (t->hop)
-		ask_rcpt(t);
+		ask_next(t);
 	else
-		ask_for_hop(t);
+		relay_ask_again(t);
 	return true;
 }
 

@@ -22,6 +22,8 @@ enum relay_stage {
 struct relay_accepted {
 	struct relay_accepted *next;
 	struct smtp_address address;
+	unsigned notify;
+	struct span orcpt; /* in the arena */
 };
 
 struct relay_transaction {
@@ -43,9 +45,11 @@ struct relay_transaction {
 	unsigned notify;
 	struct buf orcpt;
 
-	/* LMTP only, for the log: those that were accepted, and the one whose result is next. */
+	/* Those that were accepted: for the log, the one whose result is next; and the one that is asked for again. */
 	struct arena arena;
-	struct relay_accepted *first, *last, *next;
+	struct relay_accepted *first, *last, *next, *again;
+	bool is_incomplete;              /* memory ran out: not all of them are here */
+	uint64_t rests_since_ms;
 
 	bool is_stuck;                   /* there is nothing to be had here any more, and why */
 	struct backend_answer stuck;
@@ -92,6 +96,12 @@ void relay_fail(struct relay_transaction *t, const struct backend_answer *answer
 
 void relay_answer_check_yes(struct relay_transaction *t);
 
+/*
+ * The connection went away while nothing was being asked: get another one, and ask for all who were accepted
+ * once more. Then it goes on with the recipient that is asked for, or with DATA where that is due.
+ */
+void relay_ask_again(struct relay_transaction *t);
+
 /* For backend_check.op: gives the transaction up. */
 void relay_check_cancel(struct op *op);
 
@@ -106,6 +116,7 @@ void relay_conclude(struct relay_transaction *t, const struct backend_answer *wh
 /* Who waits to give more content may do so, or find out that it is in vain. */
 void relay_finish_more(struct relay_transaction *t);
 
+void relay_start_data(struct relay_transaction *t);
 void relay_data_told(struct relay_transaction *t, const struct smtp_reply *reply);
 void relay_result_told(struct relay_transaction *t, const struct smtp_client_event *event);
 void relay_room_told(struct relay_transaction *t);

@@ -184,6 +184,7 @@ class Connection:
         self.is_tls = False
         self.user = None
         self.lines = []
+        self.last_content = b""         # what came last of a message
         self.clear()
 
     def clear(self):
@@ -229,6 +230,7 @@ class Connection:
                 self.more()
             pieces.append(self.buffer)
             tail, self.buffer = tail[-4:] + self.buffer, b""
+            self.hop.came(self, tail)
         text, _, self.buffer = b"".join(pieces).partition(b"\r\n.\r\n")
         text = text[2:] + b"\r\n" if text else b""
         bare = text.replace(b"\r\n", b"")
@@ -511,6 +513,11 @@ class Hop:
     def heard(self, connection, line):
         with self.changed:
             self.heard_lines.append((connection.number, line))
+            self.changed.notify_all()
+
+    def came(self, connection, content):
+        with self.changed:
+            connection.last_content = content
             self.changed.notify_all()
 
     def keep(self, taken, recipients):

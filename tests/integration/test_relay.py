@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from client import Client
+from client import Client, stuff
 from conftest import is_long
 from daemon import DEADLINE_S
 from hostile_hop import Gone, Hop
@@ -260,6 +260,58 @@ def test_waiting_for_a_connection_ends_with_451(daemon, hops):
         assert second.message(CONTENT).code == 250
 
 
+def test_client_that_says_nothing_keeps_no_connection_from_others(daemon, hops):
+    hop = hops()
+    start_relay(daemon, hop, max_connections=1)
+    with Client(daemon.address) as idle, Client(daemon.address) as busy:
+        idle.ehlo()
+        busy.ehlo()
+        idle.envelope("anna@example.org", "ben@example.org")
+        assert busy.message(CONTENT, sender="busy@example.net").code == 250
+        idle.expect(250, "RCPT TO:<carl@example.org>")
+        idle.expect(354, "DATA")
+        idle.send(stuff(CONTENT) + b".\r\n")
+        assert idle.reply().code == 250
+    assert [(t.sender, t.recipients) for t in hop.wait_taken(2)] == [
+        ("busy@example.net", ["anna@example.org"]),
+        ("sender@example.net", ["anna@example.org", "ben@example.org", "carl@example.org"])]
+    assert len(hop.connections) == 1
+
+
+@pytest.mark.parametrize("lmtp", [False, True], ids=["smtp", "lmtp"])
+@pytest.mark.parametrize("stream", [False, True], ids=["spooled", "streamed"])
+def test_hop_that_is_restarted_before_the_content_is_asked_again(daemon, hops, lmtp, stream):
+    hop = hops(lmtp=lmtp)
+    start_relay(daemon, hop, stream=stream)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.envelope("anna@example.org", "ben@example.org")
+        hop.hang_up()
+        client.expect(250, "RCPT TO:<carl@example.org>")
+        hop.hang_up()
+        client.expect(354, "DATA")
+        client.send(stuff(CONTENT) + b".\r\n")
+        assert client.reply().code == 250
+    taken, = hop.wait_taken(1)
+    assert taken.recipients == ["anna@example.org", "ben@example.org", "carl@example.org"]
+    assert taken.body == CONTENT
+
+
+def test_recipient_that_a_restarted_hop_accepts_no_more_puts_all_off(daemon, hops):
+    hop = hops()
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.envelope("anna@example.org", "ben@example.org")
+        hop.hang_up()
+        hop.answers["anna@example.org"] = "550 5.1.1 Moved away"
+        client.expect(354, "DATA")
+        client.send(b"Subject: x\r\n\r\n.\r\n")
+        assert client.reply().code == 451
+        assert client.message(CONTENT, "ben@example.org").code == 250
+    assert [t.recipients for t in hop.wait_taken(1)] == [["ben@example.org"]]
+
+
 def test_client_that_leaves_gives_its_connection_back(daemon, hops):
     hop = hops()
     start_relay(daemon, hop, max_connections=1)
@@ -283,7 +335,7 @@ def test_message_that_is_cut_off_is_not_taken_by_the_hop(daemon, hops, stream):
         client.expect(354, "DATA")
         client.send(b"Subject: half\r\n\r\nthis is not all\r\n")
         if stream:
-            hop.wait(lambda: b"not all" in hop.connections[0].buffer, "half of the message")
+            hop.wait(lambda: b"not all" in hop.connections[0].last_content, "half of the message")
     daemon.log.wait("disconnect")
     with Client(daemon.address) as client:
         client.ehlo()
