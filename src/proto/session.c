@@ -344,13 +344,15 @@ static void note_decided(struct smtp_session *s, enum smtp_event_type type, cons
 void smtp_session_answer_each(struct smtp_session *s, const struct smtp_reply *reply)
 {
 	struct session_transaction *t = &s->transaction;
-	bool is_written = true;
+	bool is_first = t->answered == 0;
 
 	BUG_ON(s->waiting != SMTP_EVENT_MESSAGE || !t->wants_each || t->answered == t->recipients);
-	if (t->answered++ == 0)
-		is_written = smtp_reply_write(&s->out, smtp_reply(SMTP_REPLY_EACH_FOLLOWS));
-	if (!is_written || !smtp_reply_write(&s->out, reply ? reply : smtp_reply(SMTP_REPLY_RECIPIENT_OK)))
-		t->has_lost_answer = true;
+	t->answered++;
+	if (!reply)
+		reply = smtp_reply(SMTP_REPLY_RECIPIENT_OK);
+	t->has_lost_answer = t->has_lost_answer ||
+			     (is_first && !smtp_reply_write(&s->out, smtp_reply(SMTP_REPLY_EACH_FOLLOWS))) ||
+			     !smtp_reply_write(&s->out, reply);
 }
 
 void smtp_session_verdict(struct smtp_session *s, const struct smtp_reply *reply)

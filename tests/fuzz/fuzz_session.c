@@ -38,6 +38,10 @@ static struct smtp_session_options read_options(const uint8_t *head)
 		.bare_newline = (enum smtp_bare_newline)((head[INPUT_FLAGS] & INPUT_BARE_NEWLINE) / 32 % 3),
 		.is_lenient = head[INPUT_FLAGS] & INPUT_IS_LENIENT,
 		.rejects_unknown_parameters = head[INPUT_SEED] & INPUT_REJECTS_UNKNOWN_PARAMETERS,
+		.offers_binarymime = head[INPUT_SEED] & INPUT_OFFERS_MORE,
+		.offers_dsn = head[INPUT_SEED] & INPUT_OFFERS_MORE,
+		.offers_prdr = head[INPUT_SEED] & INPUT_OFFERS_MORE,
+		.offers_requiretls = head[INPUT_SEED] & INPUT_OFFERS_MORE,
 		.offers_starttls = head[INPUT_SEED] & INPUT_OFFERS_STARTTLS,
 		.requires_tls = head[INPUT_SEED] & INPUT_REQUIRES_TLS,
 		.offers_auth = head[INPUT_MAXNOTIMPL] & INPUT_OFFERS_AUTH,
@@ -65,7 +69,7 @@ static struct play_verdict verdict_of(const void *arg, size_t nth, enum smtp_eve
 	struct play_verdict v = { .is_close = false };
 
 	if (nth < c->verdict_count && c->verdicts[nth] >= INPUT_VERDICT_FIRST)
-		v = session_input_verdicts[c->verdicts[nth] % INPUT_VERDICT_KINDS];
+		v = session_input_verdicts[(c->verdicts[nth] - INPUT_VERDICT_FIRST) % INPUT_VERDICT_KINDS];
 	if (v.reply.code == 0 && !v.is_close && is_challenge(c, nth, type))
 		v.reply = (struct smtp_reply){ 334, NULL, "YWJj", "told" };
 	if (v.reply.code == 250 && !may_be_250(type))

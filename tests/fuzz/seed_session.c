@@ -65,7 +65,7 @@ static uint8_t encode_verdict(const struct play_verdict *v)
 	for (unsigned i = 0; i < INPUT_VERDICT_KINDS; i++) {
 		const struct play_verdict *kind = &session_input_verdicts[i];
 
-		if (kind->is_close == v->is_close && kind->reply.code / 100 == v->reply.code / 100 &&
+		if (kind->is_close == v->is_close && kind->is_each == v->is_each && kind->reply.code / 100 == v->reply.code / 100 &&
 		    (kind->reply.code == 421) == (v->reply.code == 421))
 			return (uint8_t)(INPUT_VERDICT_FIRST + i);
 	}
@@ -88,6 +88,8 @@ static uint8_t encode_switches(unsigned h, const struct vector *v)
 	h |= v->options.rejects_unknown_parameters ? INPUT_REJECTS_UNKNOWN_PARAMETERS : 0;
 	h |= v->options.offers_starttls ? INPUT_OFFERS_STARTTLS : 0;
 	h |= v->options.requires_tls ? INPUT_REQUIRES_TLS : 0;
+	h |= v->options.offers_binarymime || v->options.offers_dsn || v->options.offers_prdr ||
+	     v->options.offers_requiretls ? INPUT_OFFERS_MORE : 0;
 	h |= v->starts_tls ? INPUT_STARTS_TLS : 0;
 	h |= v->starts_in_tls ? INPUT_STARTS_IN_TLS : 0;
 	return (uint8_t)h;

@@ -44,6 +44,7 @@ enum session_input_switch {
 	INPUT_REQUIRES_TLS = 16,
 	INPUT_STARTS_TLS = 32,    /* as soon as STARTTLS was accepted */
 	INPUT_STARTS_IN_TLS = 64,
+	INPUT_OFFERS_MORE = 128,  /* BINARYMIME, DSN, PRDR and REQUIRETLS */
 };
 
 /* Bits of INPUT_MAXNOTIMPL beyond those of the number. */
@@ -53,14 +54,15 @@ enum { INPUT_OFFERS_AUTH = 64, INPUT_AUTH_WITHOUT_TLS = 128 };
 enum { INPUT_VERDICT_FIRST = 224 };
 
 static const struct play_verdict session_input_verdicts[] = {
-	{ { 250, "2.0.0", "Fine.", "told" }, false },
-	{ { 250, NULL, "One.\nTwo.", "told" }, false },
-	{ { 550, "5.7.1", "No.", "told" }, false },
-	{ { 554, NULL, "No.\nNever.", "told" }, false },
-	{ { 451, "4.3.0", "Later.", "told" }, false },
-	{ { 421, "4.3.2", "Closing.", "told" }, false },
-	{ { 421, "4.3.2", "Closing.", "told" }, true },
-	{ { 0, NULL, NULL, NULL }, true },
+	{ { 250, "2.0.0", "Fine.", "told" }, false, false },
+	{ { 250, NULL, "One.\nTwo.", "told" }, false, false },
+	{ { 550, "5.7.1", "No.", "told" }, false, false },
+	{ { 554, NULL, "No.\nNever.", "told" }, false, false },
+	{ { 451, "4.3.0", "Later.", "told" }, false, false },
+	{ { 421, "4.3.2", "Closing.", "told" }, false, false },
+	{ { 421, "4.3.2", "Closing.", "told" }, true, false },
+	{ { 0, NULL, NULL, NULL }, true, false },
+	{ { 250, "2.0.0", "Fine.", "told" }, false, true },
 };
 
 enum { INPUT_VERDICT_KINDS = sizeof(session_input_verdicts) / sizeof(session_input_verdicts[0]) };

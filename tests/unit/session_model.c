@@ -477,12 +477,38 @@ static bool judge_content(struct judge *j, const struct model_data *m, struct sp
 	return true;
 }
 
+/*
+ * The reply for a message as a whole, behind those for its recipients where there are such. As next_reply();
+ * *first is the first reply of all.
+ */
+static int next_message_reply(struct judge *j, const struct play_entry *message, struct final_reply *r,
+			      struct final_reply *first)
+{
+	int found = next_reply(j, r);
+
+	*first = *r;
+	if (found <= 0 || !message || message->each_count == 0)
+		return found;
+	if (r->code != 353) {
+		offence(j, "%u where replies for recipients begin", r->code);
+		return -1;
+	}
+	for (size_t i = 0; i < message->each_count && found > 0; i++) {
+		found = next_reply(j, r);
+		if (found > 0 && r->code != (i % 2 ? 550 : 250)) {
+			offence(j, "%u for recipient %zu", r->code, i);
+			return -1;
+		}
+	}
+	return found > 0 ? next_reply(j, r) : found;
+}
+
 /* 1: the next command may follow; 0: all is judged; -1: an offence. */
 static int judge_data(struct judge *j)
 {
 	const struct play_entry *body;
 	struct model_data m;
-	struct final_reply r;
+	struct final_reply r, first;
 	size_t from = j->entry;
 	bool is_fine, has_ended;
 
@@ -497,9 +523,10 @@ static int judge_data(struct judge *j)
 		return -1;
 	if (!has_ended)
 		return judge_silence(j) ? 0 : -1;
-	switch (next_reply(j, &r)) {
+	switch (next_message_reply(j, event_behind(j, from, SMTP_EVENT_MESSAGE), &r, &first)) {
 	case 1:
-		if (!judge_asked(j, from, &r, SMTP_EVENT_MESSAGE))
+		first.code = r.code;
+		if (!judge_asked(j, from, &first, SMTP_EVENT_MESSAGE))
 			return -1;
 		if (r.code == 421)
 			return judge_end(j) ? 0 : -1;
@@ -593,19 +620,28 @@ static bool judge_chunk_reply(struct judge *j, const struct model_bdat *b, const
 	return r->code == 250 || r->code >= 400 || offence(j, "%u is no answer to BDAT", r->code);
 }
 
+/* The MESSAGE that is told before the next reply, or NULL. */
+static const struct play_entry *message_of_chunk(const struct judge *j)
+{
+	for (size_t i = j->entry; i < j->t->count && j->t->entries[i].kind != PLAY_REPLY; i++)
+		if (j->t->entries[i].kind == PLAY_EVENT && j->t->entries[i].type == SMTP_EVENT_MESSAGE)
+			return &j->t->entries[i];
+	return NULL;
+}
+
 /* 1: the next command may follow; 0: all is judged; -1: an offence. */
 static int judge_whole_chunk(struct judge *j, struct span line, const struct model_bdat *b)
 {
 	size_t from = j->entry;
 	const struct play_entry *message;
-	struct final_reply r;
-	int found = next_reply(j, &r);
+	struct final_reply r, first;
+	int found = next_message_reply(j, message_of_chunk(j), &r, &first);
 
 	if (found < 0)
 		return -1;
 	if (found == 0)
 		return judge_no_answer(j, "a chunk") ? 0 : -1;
-	message = hear_chunk(j, from, r.first);
+	message = hear_chunk(j, from, first.first);
 	if (!judge_code(j, line, &r) || !judge_chunk_reply(j, b, &r, message))
 		return -1;
 	if (!judge_chunk_content(j, message))

@@ -318,6 +318,36 @@ static void give_reply(struct player *p, const struct play_verdict *v)
 	see_output(p);
 }
 
+/* Recipients of a message whose MAIL had PRDR; 0 for others. */
+static size_t count_recipients(const struct transcript *t)
+{
+	size_t count = 0;
+
+	for (size_t i = t->count; i-- > 0;) {
+		const struct play_entry *e = &t->entries[i];
+
+		if (e->kind != PLAY_EVENT)
+			continue;
+		if (e->type == SMTP_EVENT_RCPT)
+			count += e->verdict.reply.code < 400;
+		if (e->type == SMTP_EVENT_MAIL)
+			return strstr(e->text, " prdr") ? count : 0;
+	}
+	return 0;
+}
+
+static void answer_each(struct player *p, struct play_entry *message)
+{
+	struct smtp_reply no = { 550, "5.7.1", "Not this one.", "told" };
+
+	message->each_count = count_recipients(p->t);
+	enter();
+	for (size_t i = 0; i < message->each_count; i++)
+		smtp_session_answer_each(p->session, i % 2 ? &no : NULL);
+	leave();
+	see_output(p);
+}
+
 /* Law 2: while a verdict is owed, bytes are refused. */
 static void offer_while_waiting(struct player *p)
 {
@@ -347,6 +377,8 @@ static void answer(struct player *p, size_t entry, enum smtp_event_type type)
 	p->t->entries[entry].verdict = v;
 	if (play->offers_while_waiting)
 		offer_while_waiting(p);
+	if (v.is_each && !v.is_close && type == SMTP_EVENT_MESSAGE)
+		answer_each(p, &p->t->entries[entry]);
 	give_reply(p, &v);
 	p->awaits_tls = type == SMTP_EVENT_STARTTLS && v.reply.code < 400 && !v.is_close;
 }

@@ -15,6 +15,7 @@
 struct play_verdict {
 	struct smtp_reply reply;
 	bool is_close;
+	bool is_each; /* PRDR: the recipients get a default success and a refusal in turn, before `reply` */
 };
 
 enum play_kind {
@@ -31,6 +32,7 @@ struct play_entry {
 	struct play_verdict verdict; /* what was given; only code and is_close are good */
 	uint64_t octets;             /* MESSAGE */
 	bool has_lone_cr, has_bare_lf, has_bare_dot;
+	size_t each_count;           /* MESSAGE: recipients that were answered by is_each */
 	bool is_anything;            /* an expected BODY that matches any content */
 };
 

@@ -176,6 +176,9 @@ static void give_verdict(struct loader *l, struct span text)
 
 	if (v.is_close)
 		text = span_from(text, strlen("close "));
+	v.is_each = span_istarts(text, SPAN_LITERAL("each "));
+	if (v.is_each)
+		text = span_from(text, strlen("each "));
 	v.reply = parse_reply(l, text);
 	if (l->waiting_from == l->waiting_to)
 		mistake(l, "a verdict without an event that waits", text);
