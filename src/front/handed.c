@@ -40,7 +40,7 @@ static bool copy_names(struct handed *handed, const char *names, struct err *err
 	handed->names = calloc(1, size);
 	if (!handed->names)
 		return err_set(err, "out of memory");
-	strcpy(handed->names, names);
+	memcpy(handed->names, names, strlen(names));
 	for (char *c = handed->names; *c; c++) {
 		given += *c == ':';
 		if (*c == ':')

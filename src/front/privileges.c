@@ -35,7 +35,7 @@ static bool set_capabilities(uint64_t wanted, struct err *err)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[CAP_WORDS] = { 0 };
-	uint64_t got;
+	uint64_t got = 0;
 
 	for (int i = 0; i < CAP_WORDS; i++)
 		data[i].permitted = data[i].effective = (uint32_t)(wanted >> 32 * i);
@@ -102,7 +102,7 @@ static bool become(const struct identity *who, struct err *err)
 {
 	/* For the ports, and for the limit of descriptors; until privileges_finish(). */
 	const uint64_t kept = bit(CAP_NET_BIND_SERVICE) | bit(CAP_SYS_RESOURCE);
-	uint64_t had;
+	uint64_t had = 0;
 
 	if (!get_permitted(&had, err))
 		return false;
@@ -125,7 +125,7 @@ static bool become(const struct identity *who, struct err *err)
 
 bool privileges_enter(struct privileges *p, const struct config *config, struct err *err)
 {
-	struct identity who;
+	struct identity who = { 0 };
 
 	*p = (struct privileges){ false };
 	if (!config->user)

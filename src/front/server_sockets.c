@@ -68,15 +68,16 @@ static struct server_socket *new_socket(struct server *s, const struct config *c
 
 static void close_socket(struct server_socket *socket)
 {
-	list_remove(&socket->link);
 	listener_free(&socket->listener);
 	free(socket);
 }
 
 void server_sockets_close(struct list *sockets)
 {
-	while (!list_empty(sockets))
-		close_socket(socket_at(sockets->next));
+	struct list *link;
+
+	while ((link = list_shift(sockets)))
+		close_socket(socket_at(link));
 }
 
 static void log_needs_restart(const struct listener_config *config, const char *why)
@@ -196,8 +197,10 @@ void server_sockets_commit(struct server *s, struct list *fresh)
 		next = link->next;
 		socket->obeys = socket->next;
 		socket->next = NULL;
-		if (!socket->obeys)
-			close_socket(socket);
+		if (socket->obeys)
+			continue;
+		list_remove(&socket->link);
+		close_socket(socket);
 	}
 }
 

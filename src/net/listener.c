@@ -180,7 +180,7 @@ struct listener *listener_new(struct loop *loop, const struct listener_options *
 {
 	struct listener *l = NULL;
 	char text[ADDR_TEXT_SIZE];
-	struct addr bound;
+	struct addr bound = { 0 };
 	int fd = open_socket(options);
 
 	BUG_ON(options->addr.family == ADDR_NONE);
@@ -196,7 +196,7 @@ struct listener *listener_new(struct loop *loop, const struct listener_options *
 /* Is it a TCP socket that listens? */
 static bool look_at(int fd, struct addr *bound, struct err *err)
 {
-	struct sockaddr_storage ss;
+	struct sockaddr_storage ss = { 0 };
 	socklen_t len = sizeof(ss), int_len = sizeof(int);
 	int type = 0, listens = 0;
 
