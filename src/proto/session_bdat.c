@@ -99,7 +99,7 @@ void session_hold_refusal(struct smtp_session *s, const struct smtp_reply *reply
 enum session_step session_take_chunk(struct smtp_session *s, struct span in, size_t *used, struct smtp_event *event)
 {
 	struct session_chunk *c = &s->chunk;
-	struct span content, part = c->left < in.len ? span_head(in, (size_t)c->left) : in;
+	struct span content = SPAN_LITERAL(""), part = c->left < in.len ? span_head(in, (size_t)c->left) : in;
 	enum dot_result result = DOT_MORE;
 
 	if (c->refusal || c->is_refusal_held)
