@@ -1,9 +1,10 @@
-"""Messages by BDAT (RFC 3030), Authentication-Results of our own name, and what of DSN there is without a next hop."""
+"""Messages by BDAT (RFC 3030), DSN and PRDR, and Authentication-Results of our own name."""
 
 import pytest
 
 from client import Client
 from daemon import DEADLINE_S
+from hostile_hop import DEFAULT_FEATURES, Hop
 
 
 def bdat(c, content, last=False):
@@ -249,3 +250,88 @@ def test_a_field_that_never_says_whose_it_is_stays(server, client):
     client.ehlo()
     assert client.message(b"Authentication-Results: (x)\r\n").code == 250
     assert content_of(server) == b"Authentication-Results: (x)\n"
+
+
+# ---- with a next hop ----
+
+@pytest.fixture
+def hop(daemon, request):
+    """A next hop with the features that the test names, and the daemon in front of it."""
+    options = dict(request.param)
+    hop = Hop(lmtp=options.pop("lmtp", False), features=(*DEFAULT_FEATURES, *options.pop("features", ())))
+    daemon.start(backends={"hop": {"type": "lmtp" if hop.lmtp else "smtp", "hosts": [hop.address], **options}},
+                 routes=None)
+    yield hop
+    hop.close()
+    hop.check_clean()
+
+
+def learn(daemon):
+    """What a hop offers is known from the first contact on."""
+    with Client(daemon.address) as c:
+        c.ehlo()
+        assert c.message(b"Subject: first\r\n\r\n").code == 250
+
+
+@pytest.mark.parametrize("hop", [{"lmtp": lmtp, "stream": stream} for lmtp in (False, True) for stream in (False, True)],
+                         indirect=True)
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_chunks_reach_a_next_hop_as_one_message(daemon, hop, size):
+    text = OURS + b"Subject: x\r\n\r\n.\r\n..\r\n\r\n.\r\n" + SMUGGLED + b"last"
+    with Client(daemon.address) as c:
+        c.ehlo()
+        assert send(c, *[text[i:i + size] for i in range(0, len(text), size)]).code == 250
+        c.quit()
+    taken, = hop.wait_taken(1)
+    assert taken.body == text[len(OURS):] + b"\r\n"
+
+
+@pytest.mark.parametrize("hop", [{"lmtp": True}], indirect=True)
+@pytest.mark.parametrize("by_chunks", [False, True])
+def test_prdr_tells_the_outcome_for_each_recipient(daemon, hop, by_chunks):
+    hop.verdicts["ben@example.org"] = "552 5.2.2 Over quota"
+    with Client(daemon.address) as c:
+        assert "250-PRDR" in c.ehlo().lines
+        c.expect(250, "MAIL FROM:<sender@example.net> PRDR")
+        for name in ("anna", "ben", "carl"):
+            c.expect(250, f"RCPT TO:<{name}@example.org>")
+        if by_chunks:
+            c.send(b"BDAT 3 LAST\r\nx\r\n")
+        else:
+            c.expect(354, "DATA")
+            c.send(b"x\r\n.\r\n")
+        assert [r.code for r in c.replies(5)] == [353, 250, 552, 250, 250]
+        c.quit()
+    assert hop.wait_taken(1)[0].recipients == ["anna@example.org", "carl@example.org"]
+
+
+@pytest.mark.parametrize("hop", [{"features": ["DSN"]}], indirect=True)
+def test_dsn_is_offered_and_handed_on_where_the_hop_takes_it(daemon, hop):
+    learn(daemon)
+    with Client(daemon.address) as c:
+        assert "250-DSN" in c.ehlo().lines
+        c.expect(501, "MAIL FROM:<sender@example.net> ENVID=a+0D+0AQUIT")
+        c.expect(250, "MAIL FROM:<sender@example.net> RET=HDRS ENVID=QQ+2B1")
+        c.expect(501, "RCPT TO:<anna@example.org> NOTIFY=NEVER,DELAY")
+        c.expect(250, "RCPT TO:<anna@example.org> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;Anna+2Bx@example.org")
+        assert bdat(c, b"x\r\n", last=True).code == 250
+        c.quit()
+    taken = hop.wait_taken(2)[1]
+    assert {"RET=HDRS", "ENVID=QQ+2B1"} <= set(taken.parameters)
+    assert {"NOTIFY=SUCCESS,DELAY", "ORCPT=rfc822;Anna+2Bx@example.org"} <= set(
+        hop.recipient_parameters["anna@example.org"])
+
+
+@pytest.mark.parametrize("hop", [{"features": ["CHUNKING", "BINARYMIME"]}], indirect=True)
+def test_a_binary_message_is_handed_on_byte_for_byte(daemon, hop):
+    learn(daemon)
+    binary = b"Subject: x\r\n\r\n\0\n\r\r\n.\r\n\r\n.\r\n\xff\n"
+    with Client(daemon.address) as c:
+        assert "250-BINARYMIME" in c.ehlo().lines
+        c.expect(250, "MAIL FROM:<sender@example.net> BODY=BINARYMIME")
+        c.expect(250, "RCPT TO:<anna@example.org>")
+        c.expect(503, "DATA")
+        assert bdat(c, binary[:20]).code == 250
+        assert bdat(c, binary[20:], last=True).code == 250
+        c.quit()
+    assert hop.wait_taken(2)[1].body == binary
