@@ -1,6 +1,7 @@
 """AUTH with users in a password file: mechanisms, real clients, what is offered to whom, and what is told to nobody."""
 
 import base64
+import os
 import re
 import smtplib
 import ssl
@@ -11,6 +12,7 @@ import pytest
 
 from client import Client, Closed
 from daemon import DEADLINE_S, binary
+from peers import fetch
 from test_clients import CONTENT, need, run
 from tls import NAME, TlsClient, client_context
 
@@ -530,7 +532,6 @@ def test_failed_logins_end_the_session(daemon, users):
 
 
 def test_the_log_of_failed_logins_is_what_fail2ban_looks_for(hashed, work_dir):
-    need("fail2ban-regex")
     with Client(hashed.address) as c:
         c.ehlo()
         c.expect(535, plain(password="wrong"))
@@ -543,5 +544,11 @@ def test_the_log_of_failed_logins_is_what_fail2ban_looks_for(hashed, work_dir):
     log = work_dir / "log"
     log.write_text(hashed.log.text())
     top = Path(__file__).resolve().parents[2]
-    hosts = run("fail2ban-regex", "-o", "ip", log, top / "contrib/fail2ban/filter.d/smtpfrontd.conf")
+    root = fetch("fail2ban")
+    found = subprocess.run(["/usr/bin/python3", root / "usr/bin/fail2ban-regex", "-c", root / "etc/fail2ban", "-o", "ip",
+                            log, top / "contrib/fail2ban/filter.d/smtpfrontd.conf"], capture_output=True, text=True,
+                           timeout=DEADLINE_S, check=True, stdin=subprocess.DEVNULL,
+                           env={**os.environ, "PYTHONPATH": str(root / "usr/lib/python3/dist-packages"),
+                                "PYTHONDONTWRITEBYTECODE": "1"})
+    hosts = found.stdout
     assert hosts.split() == ["127.0.0.1"] * 2, "the two that failed, and neither the cancelled nor the good one"

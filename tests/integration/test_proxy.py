@@ -1,5 +1,7 @@
 """Clients behind a load balancer: the PROXY protocol, from those who are listed and from nobody else."""
 
+import re
+import smtplib
 import socket
 import ssl
 import struct
@@ -8,7 +10,8 @@ import subprocess
 import pytest
 
 from client import Client, elapsed
-from daemon import DEADLINE_S
+from daemon import DEADLINE_S, wait_until
+from peers import fetch, free_port
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 LISTED = {"proxy_from": ["127.0.0.1"]}
@@ -218,3 +221,73 @@ def test_swaks_speaks_xclient_and_proxy(daemon):
                     "--proxy-source", "192.0.2.9", "--proxy-source-port", "4711", "--proxy-dest", "198.51.100.2",
                     "--proxy-dest-port", "25"], check=True, timeout=DEADLINE_S, stdout=subprocess.DEVNULL)
     assert any("192.0.2.9" in m.received for m in daemon.mailbox("anna").messages())
+
+
+# ---- a real load balancer ----
+
+HAPROXY = """
+global
+	maxconn 100
+defaults
+	mode tcp
+	timeout connect 20s
+	timeout client 30s
+	timeout server 30s
+listen mail
+	bind 127.0.0.1:{front}{tls}
+	source 127.0.0.2
+	server one 127.0.0.1:{back} {send} check inter 200
+"""
+
+
+@pytest.fixture
+def haproxy(work_dir):
+    """Starts HAProxy in front of a port; its health checks are connections of its own."""
+    running = []
+
+    def start(back, send, tls=""):
+        root, front = fetch("haproxy"), free_port()
+        config = work_dir / "haproxy.cfg"
+        config.write_text(HAPROXY.format(front=front, back=back, send=send, tls=tls))
+        libraries = next((root / "usr/lib").glob("*-linux-gnu"))
+        running.append(subprocess.Popen([str(root / "usr/sbin/haproxy"), "-db", "-f", str(config)],
+                                        env={"LD_LIBRARY_PATH": str(libraries)}, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+        def answers():
+            try:
+                socket.create_connection(("127.0.0.1", front), 1).close()
+            except OSError:
+                return False
+            return True
+        wait_until(answers, "HAProxy")
+        return ("127.0.0.1", front)
+    yield start
+    for process in running:
+        process.terminate()
+        process.wait(DEADLINE_S)
+
+
+@pytest.mark.parametrize("send", ["send-proxy", "send-proxy-v2"])
+def test_haproxy_hands_clients_on(daemon, haproxy, send):
+    daemon.start(proxy_from=["127.0.0.2"])
+    with Client(haproxy(daemon.port, send)) as c:
+        c.ehlo()
+        assert c.message(b"x\r\n").code == 250
+        c.quit()
+    # The client and not the balancer, which has 127.0.0.2.
+    assert daemon.log.wait("disconnect", reason="quit")[0]["client"] == "127.0.0.1"
+    assert "([127.0.0.1])" in daemon.mailbox("anna").only().received
+
+
+def test_tls_that_haproxy_ends_is_told(daemon, haproxy, pki, work_dir):
+    pem = work_dir / "both.pem"
+    pem.write_bytes(pki.ec.cert.read_bytes() + pki.ec.key.read_bytes())
+    daemon.start(proxy_from=["127.0.0.2"])
+    address = haproxy(daemon.port, "send-proxy-v2-ssl-cn proxy-v2-options ssl,crc32c", f" ssl crt {pem}")
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with smtplib.SMTP_SSL(*address, timeout=DEADLINE_S, context=context) as smtp:
+        smtp.sendmail("a@example.net", ["anna@example.org"], b"Subject: x\r\n\r\nx\r\n")
+    assert re.search(r"TLSv1\.3.*ESMTPS", daemon.mailbox("anna").only().received, re.S)

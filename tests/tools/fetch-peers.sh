@@ -1,7 +1,8 @@
 #!/bin/sh
-# fetch-peers.sh [postfix|dovecot|exim]: unpack a mail server, or what the tests
-# need of it, that must never be installed, because its package would become this
-# machine's mail server. It lives in a private cache; prints the path of its root.
+# fetch-peers.sh [postfix|dovecot|exim|haproxy|fail2ban]: unpack a server, or what
+# the tests need of it, that must never be installed, because its package would
+# become this machine's mail server, or begin to serve. It lives in a private
+# cache; prints the path of its root.
 # Without an argument it is postfix. Libraries that it needs and that are not
 # installed here are unpacked beside it. Needs the network only the first time.
 set -eu
@@ -11,6 +12,8 @@ case $peer in
 postfix) packages=postfix program=usr/sbin/smtp-source own_libraries=usr/lib/postfix ;;
 dovecot) packages='dovecot-core dovecot-lmtpd' program=usr/sbin/dovecot own_libraries=usr/lib/dovecot ;;
 exim) packages='exim4-daemon-light exim4-base' program=usr/sbin/exim4 own_libraries= ;;
+haproxy) packages='haproxy libopentracing1' program=usr/sbin/haproxy own_libraries= ;;
+fail2ban) packages=fail2ban program=usr/bin/fail2ban-regex own_libraries= ;;
 *)
 	echo "fetch-peers: no peer is called $peer" >&2
 	exit 2
