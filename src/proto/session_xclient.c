@@ -117,6 +117,7 @@ enum session_step session_handle_xclient(struct smtp_session *s, struct span lin
 void session_begin_anew(struct smtp_session *s)
 {
 	s->has_helo = s->has_ehlo = s->is_extended = false;
+	s->chunk = (struct session_chunk){ 0 };
 	s->is_authenticated = s->has_login;
 	s->line_ending = LINE_ENDING_UNKNOWN;
 	s->errors = 0;

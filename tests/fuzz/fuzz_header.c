@@ -1,9 +1,10 @@
 /*
- * Laws of proto/header: any cutting gives the same counts, counts only grow,
+ * Laws of proto/authres, and of proto/header: any cutting gives the same counts, counts only grow,
  * and they agree with a second reading of the whole message, line by line.
  * The first input byte chooses how the rest is cut.
  */
 #include "fuzz.h"
+#include "proto/authres.h"
 #include "proto/header.h"
 
 enum { LINE_NAME_MAX = 998 };
@@ -106,6 +107,58 @@ static void hold_same(const struct header_scan *a, const struct header_scan *b)
 	LAW(header_scan_ended(a) == header_scan_ended(b));
 }
 
+/* ---- proto/authres ---- */
+
+struct passed {
+	char bytes[65536];
+	size_t len;
+};
+
+static void take(struct passed *p, struct span s)
+{
+	LAW(s.len <= sizeof(p->bytes) - p->len);
+	memcpy(p->bytes + p->len, s.ptr, s.len);
+	p->len += s.len;
+}
+
+static uint32_t filter(struct passed *p, struct span message, unsigned seed, bool is_binary)
+{
+	struct authres_filter f;
+	struct span out;
+
+	p->len = 0;
+	authres_filter_init(&f, SPAN_LITERAL("a.b"), is_binary);
+	while (message.len) {
+		size_t len = message.len;
+
+		if (seed) {
+			seed = seed * 1103515245u + 12345u;
+			len = seed / 65536 % 7 + 1;
+		}
+		LAW(authres_filter_next(&f, span_head(message, len), &out));
+		take(p, out);
+		message = span_from(message, len);
+	}
+	take(p, authres_filter_finish(&f));
+	authres_filter_fini(&f);
+	return f.removed;
+}
+
+/* Nothing but what was there passes, in its order; what passes does so again; cuts do not matter. */
+static void hold_filter(struct span message, unsigned seed, bool is_binary)
+{
+	static struct passed whole, cut;
+	uint32_t removed = filter(&whole, message, 0, is_binary);
+	size_t at = 0;
+
+	LAW(filter(&cut, message, seed + 1, is_binary) == removed);
+	LAW(span_eq(span_of(whole.bytes, whole.len), span_of(cut.bytes, cut.len)));
+	for (size_t i = 0; i < message.len && at < whole.len; i++)
+		at += message.ptr[i] == whole.bytes[at];
+	LAW(at == whole.len && (removed > 0) == (whole.len < message.len));
+	LAW(filter(&cut, span_of(whole.bytes, whole.len), seed + 1, is_binary) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct header_scan whole, cut, expected = { 0 };
@@ -131,5 +184,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	read_whole(&expected, message);
 	LAW(expected.octets == whole.octets && expected.received == whole.received);
 	LAW((expected.state == 0) == header_scan_ended(&whole));
+	if (message.len <= 60000) {
+		hold_filter(message, data[0], false);
+		hold_filter(message, data[0], true);
+	}
 	return 0;
 }
