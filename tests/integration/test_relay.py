@@ -157,6 +157,8 @@ def test_lmtp_outcomes_that_differ_are_told_as_one_temporary_failure(daemon, hop
         assert reply.code == 451
         assert hop.wait_taken(1)[0].recipients == ["anna@example.org", "carl@example.org"]
         assert repr(client.message(CONTENT, "ben@example.org")) == "552 5.2.2 Over quota"
+    daemon.log.wait("relayed", 2)
+    daemon.log.wait("hop_refused", 2)
     said = [(line["recipient"], line["code"]) for line in daemon.log.find() if line.event in ("relayed", "hop_refused")]
     assert said[:3] == [("anna@example.org", "250"), ("ben@example.org", "552"), ("carl@example.org", "250")]
 
@@ -413,7 +415,7 @@ def test_all_hosts_down_is_451_at_rcpt_at_once(daemon, hops):
             reply = client.expect(451, "RCPT TO:<anna@example.org>")
             assert reply.status == "4.3.0"
             client.expect(250, "RSET")
-    line, = daemon.log.find("hop_down")
+    line, = daemon.log.wait("hop_down")
     assert line["host"] == hop.address and "refused" in line["error"]
 
 
