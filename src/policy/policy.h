@@ -107,7 +107,7 @@ void policy_chain_taken(const struct policy_chain *chain, const struct policy_fa
  * where there is no err.
  */
 
-/* A rule for clients says "refuse". */
+/* A rule for clients says "refuse": at CONNECT, and at MAIL should the session have gone on. */
 struct policy *policy_refuse_new(void);
 
 /* At MAIL: who has not authenticated may not send where the listener, or a rule for clients, wants it. */

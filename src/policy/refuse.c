@@ -1,12 +1,13 @@
 /*
  * The policy `refuse`: a rule for clients turns its clients away, with its own
- * words. The reply is of the verdict's own, made for the occasion.
+ * words. At MAIL it is asked again, for clients that came by XCLIENT: there the
+ * connection is a proxy's, and goes on. The reply is the verdict's own.
  */
 #include "policy/policy.h"
 
 #include <stdlib.h>
 
-static enum policy_opinion refuse_connect(const struct policy *p, const struct policy_facts *facts,
+static enum policy_opinion refuse_client(const struct policy *p, const struct policy_facts *facts,
 					  struct policy_verdict *v)
 {
 	(void)p;
@@ -25,7 +26,7 @@ static void refuse_free(struct policy *p)
 
 static const struct policy_ops refuse_ops = {
 	.name = "refuse",
-	.hooks = { [POLICY_CONNECT] = refuse_connect },
+	.hooks = { [POLICY_CONNECT] = refuse_client, [POLICY_MAIL] = refuse_client },
 	.free = refuse_free,
 };
 

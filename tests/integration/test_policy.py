@@ -90,6 +90,16 @@ def test_refused_clients_are_told_why_and_closed(daemon):
         c.ehlo()
 
 
+def test_a_refused_client_gets_nowhere_by_xclient_either(daemon):
+    daemon.start(xclient_from=["127.0.0.1"], clients=[{"address": "192.0.2.4", "refuse": "Not you."}])
+    with Client(daemon.address) as c:
+        c.ehlo()
+        c.expect(554, "XCLIENT ADDR=192.0.2.4 NAME=[UNAVAILABLE]")
+        c.send(b"EHLO client.example.net\r\nMAIL FROM:<>\r\nRCPT TO:<anna@example.org>\r\nQUIT\r\n")
+        said = c.rest().decode().splitlines()
+    assert not any(line.startswith(("250 2.1", "354")) for line in said), said
+
+
 def test_a_rule_gives_its_clients_other_limits(daemon):
     daemon.start(max_sessions_per_client=1, clients=[{"address": "127.0.0.2", "max_sessions": 3}])
     first = [Client(daemon.address, source="127.0.0.2") for _ in range(3)]
