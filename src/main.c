@@ -169,7 +169,7 @@ static int test_config(const struct config *config)
 		return error_code(&err);
 	}
 	if (config_runs_set_id(config))
-		printf("no_new_privs is left off: a backend runs a program that changes its user (set_id)\n");
+		printf("no_new_privs is left off: a backend or a source of users runs a program that changes its user (set_id)\n");
 	printf("%s: OK\n", config->file);
 	return EX_OK;
 }

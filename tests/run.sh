@@ -14,7 +14,7 @@ passed=0 failed=0 skipped=0
 long=
 
 packages=(gcc libc6-dev make autoconf automake pkg-config xz-utils libevent-dev libssl-dev libconfig-dev libidn2-dev
-	libgsasl-dev libcrypt-dev gsasl nmap
+	libgsasl-dev libcrypt-dev libpam0g-dev gsasl nmap
 	check universal-ctags shellcheck mandoc python3 python3-pytest python3-pytest-xdist
 	netcat-openbsd curl swaks libnet-ssleay-perl msmtp iproute2 systemd ca-certificates openssl gnutls-bin testssl.sh
 	sslscan

@@ -65,6 +65,12 @@ bool config_runs_set_id(const struct config *config)
 		if ((b->type == BACKEND_QMAIL_QUEUE || b->type == BACKEND_SENDMAIL) && b->pipe.set_id)
 			return true;
 	}
+	for (size_t i = 0; i < config->auth_count; i++) {
+		const struct auth_config *a = &config->auth[i];
+
+		if ((a->type == AUTH_TYPE_CHECKPASSWORD || a->type == AUTH_TYPE_PAM) && a->set_id)
+			return true;
+	}
 	return false;
 }
 

@@ -305,6 +305,17 @@ static void dump_clients(const struct dump *d)
 	fputs("\n);\n", d->out);
 }
 
+/* As of a backend, only the keys that go with its type. */
+static void dump_source(const struct dump *d, const struct auth_config *auth)
+{
+	for (size_t i = 0; i < option_table_len; i++) {
+		const struct option *o = &option_table[i];
+
+		if (o->scope == OPTION_AUTH && (!o->auth_types || o->auth_types >> auth->type & 1))
+			dump_key(d, o, (const char *)auth + o->offset, &auth->places[i], "\t\t");
+	}
+}
+
 static void dump_auth(const struct dump *d)
 {
 	if (d->config->auth_count == 0)
@@ -314,7 +325,7 @@ static void dump_auth(const struct dump *d)
 		const struct auth_config *auth = &d->config->auth[i];
 
 		fputs(i ? ",\n\t{\n" : "\n\t{\n", d->out);
-		dump_scope(d, OPTION_AUTH, auth, auth->places, "\t\t");
+		dump_source(d, auth);
 		fputs("\t}", d->out);
 	}
 	fputs("\n);\n", d->out);

@@ -44,8 +44,9 @@ enum {
 #define CERTIFICATE(name) \
 	.key = #name, .scope = OPTION_CERTIFICATE, .is_reloadable = true, \
 	.offset = offsetof(struct tls_pair_config, name)
-#define AUTH(name) \
-	.key = #name, .scope = OPTION_AUTH, .is_reloadable = true, .offset = offsetof(struct auth_config, name)
+#define AUTH(name) AUTH_FIELD(name, name)
+#define AUTH_FIELD(name, field) \
+	.key = #name, .scope = OPTION_AUTH, .is_reloadable = true, .offset = offsetof(struct auth_config, field)
 #define RATES_ROW(name) \
 	.key = #name, .scope = OPTION_RATES_ROW, .is_reloadable = true, .offset = offsetof(struct rates_config, name)
 #define RECIPIENT_MAP(name) \
@@ -586,10 +587,34 @@ const struct option option_table[] = {
 	{ AUTH(type), WORD(auth_types), .is_required = true, .example = "\"file\"",
 	  .help = "What kind of source it is: \"file\" is a file of users and passwords, which "
 		  "smtpfrontd-passwd writes; \"certificate\" takes a client for whom its certificate names "
-		  "(EXTERNAL), where tls_client_verify asks for one." },
-	{ AUTH(path), .type = OPTION_PATH, .default_words = "none; a file needs it",
+		  "(EXTERNAL), where tls_client_verify asks for one; \"dovecot\" asks Dovecot, which brings all its "
+		  "mechanisms; \"checkpassword\" runs a program for each password; \"pam\" asks the system's PAM, if "
+		  "the daemon was built with it." },
+	{ AUTH(path), .type = OPTION_PATH, .default_words = "none; a file and Dovecot need it", .is_required = true,
+	  .auth_types = 1u << AUTH_TYPE_FILE | 1u << AUTH_TYPE_DOVECOT,
 	  .example = "\"/etc/smtpfrontd/passwd\"",
-	  .help = "The password file. It is read again by itself when it changes." },
+	  .help = "The password file, which is read again by itself when it changes; or the socket of Dovecot's "
+		  "service auth." },
+	{ AUTH(command), .type = OPTION_COMMAND, .default_words = "none; checkpassword needs it", .is_required = true,
+	  .auth_types = 1u << AUTH_TYPE_CHECKPASSWORD,
+	  .example = "( \"/usr/bin/checkpassword\", \"/bin/true\" )",
+	  .help = "The program, by its absolute path, and all its arguments, among them what it runs itself when "
+		  "the password is right. There is no shell." },
+	{ AUTH_FIELD(timeout, timeout_s), SECONDS(1, 50), .default_text = "30s",
+	  .auth_types = 1u << AUTH_TYPE_DOVECOT | 1u << AUTH_TYPE_CHECKPASSWORD, .example = "\"10s\"",
+	  .help = "How long an answer of Dovecot or a program may take. Then the client is told 454." },
+	{ AUTH(max_children), COUNT(1, 1000), .default_text = "10", .auth_types = 1u << AUTH_TYPE_CHECKPASSWORD,
+	  .help = "Programs that run at the same time. Ten times as many logins wait for their turn, and "
+		  "others are told 454." },
+	{ AUTH(service), .type = OPTION_TEXT, .default_text = "smtp", .auth_types = 1u << AUTH_TYPE_PAM,
+	  .help = "The name of the service, which is that of a file in /etc/pam.d." },
+	{ AUTH(pam_directory), .type = OPTION_PATH, .default_words = "the system's", .auth_types = 1u << AUTH_TYPE_PAM,
+	  .example = "\"/etc/smtpfrontd/pam.d\"", .help = "A directory for the service's file instead of /etc/pam.d." },
+	{ AUTH(set_id), BOOL, .default_text = "true",
+	  .auth_types = 1u << AUTH_TYPE_CHECKPASSWORD | 1u << AUTH_TYPE_PAM,
+	  .help = "Whether the program, or one that it or a PAM module runs, is set-user-ID or set-group-ID. With "
+		  "false for each such source and backend the daemon gives up for good what such programs need "
+		  "(no_new_privs)." },
 	{ AUTH(mechanisms), .type = OPTION_MECHANISMS, .default_words = "those that each user can use",
 	  .example = "( \"SCRAM-SHA-256\", \"PLAIN\", \"LOGIN\" )",
 	  .help = "The mechanisms of this source that clients are offered, also where some users cannot use one. A "

@@ -97,6 +97,7 @@ struct option {
 	bool is_required;
 	bool is_reloadable;         /* may change without a restart */
 	unsigned backend_types;     /* keys of a backend: bits of enum backend_type */
+	unsigned auth_types;        /* keys of a source of users: bits of enum auth_type; 0: all */
 	size_t offset;              /* of the field in its struct */
 	const char *default_text;   /* as one would write it, without quotes; NULL: there is none */
 	const char *default_words;  /* for the manual: what holds where default_text is NULL */

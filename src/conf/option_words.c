@@ -27,7 +27,8 @@ const struct option_word option_words_syslog_facilities[] = {
 };
 
 const struct option_word option_words_auth_types[] = {
-	{ "file", AUTH_TYPE_FILE }, { "certificate", AUTH_TYPE_CERTIFICATE }, { NULL, 0 },
+	{ "file", AUTH_TYPE_FILE }, { "certificate", AUTH_TYPE_CERTIFICATE }, { "dovecot", AUTH_TYPE_DOVECOT },
+	{ "checkpassword", AUTH_TYPE_CHECKPASSWORD }, { "pam", AUTH_TYPE_PAM }, { NULL, 0 },
 };
 
 const struct option_word option_words_backend_types[] = {

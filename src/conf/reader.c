@@ -134,7 +134,7 @@ static bool require(struct reader *r, const config_setting_t *group, enum option
 	for (size_t i = 0; i < option_table_len; i++) {
 		const struct option *o = &option_table[i];
 
-		if (o->scope == scope && o->is_required && !o->backend_types &&
+		if (o->scope == scope && o->is_required && !o->backend_types && !o->auth_types &&
 		    !config_setting_get_member(group, o->key))
 			return reader_fail(r, group, "the key \"%s\" is missing in this %s", o->key, what);
 	}

@@ -3,33 +3,22 @@
  */
 #include "conf/reader_private.h"
 
-static bool is_given(const config_setting_t *s, const char *key)
-{
-	return config_setting_get_member(s, key) != NULL;
-}
-
-/* Keys that a type must have, and those that others may not. */
-static const struct {
-	const char *key;
-	unsigned types; /* bits of enum auth_type */
-	bool is_required;
-} rules[] = {
-	{ "path", 1u << AUTH_TYPE_FILE, true },
-};
-
+/* Each type has keys that it must have, and those that it may not. */
 static bool check_keys_of_type(struct reader *r, const config_setting_t *s, enum auth_type type)
 {
 	const char *name = option_word_of(option_find(OPTION_GROUP_AUTH, "type"), type);
 
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		bool is_its = rules[i].types >> type & 1;
+	for (size_t i = 0; i < option_table_len; i++) {
+		const struct option *o = &option_table[i];
+		const config_setting_t *given =
+			o->scope == OPTION_AUTH && o->auth_types ? config_setting_get_member(s, o->key) : NULL;
+		bool is_its = o->auth_types >> type & 1;
 
-		if (is_given(s, rules[i].key) && !is_its)
-			return reader_fail(r, config_setting_get_member(s, rules[i].key),
-					   "the key \"%s\" does not go with users of type \"%s\"", rules[i].key, name);
-		if (is_its && rules[i].is_required && !is_given(s, rules[i].key))
-			return reader_fail(r, s, "the key \"%s\" is missing for users of type \"%s\"", rules[i].key,
+		if (given && !is_its)
+			return reader_fail(r, given, "the key \"%s\" does not go with users of type \"%s\"", o->key,
 					   name);
+		if (o->scope == OPTION_AUTH && is_its && o->is_required && !given)
+			return reader_fail(r, s, "the key \"%s\" is missing for users of type \"%s\"", o->key, name);
 	}
 	return true;
 }
@@ -42,12 +31,18 @@ static const char *const *mechanisms_of(enum auth_type type)
 		"PLAIN",	      "LOGIN",	       "CRAM-MD5",	   NULL,
 	};
 	static const char *const of_certificate[] = { "EXTERNAL", NULL };
+	static const char *const of_passwords[] = { "PLAIN", "LOGIN", NULL };
 
 	switch (type) {
 	case AUTH_TYPE_FILE:
 		return of_file;
 	case AUTH_TYPE_CERTIFICATE:
 		return of_certificate;
+	case AUTH_TYPE_CHECKPASSWORD:
+	case AUTH_TYPE_PAM:
+		return of_passwords;
+	case AUTH_TYPE_DOVECOT:
+		break;
 	}
 	return NULL;
 }
@@ -72,6 +67,31 @@ static bool check_mechanisms(struct reader *r, const config_setting_t *s, const 
 	return true;
 }
 
+/* The program's path; an argument may be anything. */
+static bool check_command(struct reader *r, const config_setting_t *s, const struct auth_config *auth)
+{
+	if (auth->type != AUTH_TYPE_CHECKPASSWORD)
+		return true;
+	if (auth->command.count == 0 || auth->command.texts[0][0] != '/')
+		return reader_fail(r, config_setting_get_member(s, "command"),
+				   "command: must begin with the absolute path of a program");
+	return true;
+}
+
+/* What this was not built with cannot be had. */
+static bool check_built(struct reader *r, const config_setting_t *s, const struct auth_config *auth)
+{
+#ifdef WITH_PAM
+	(void)r;
+	(void)s;
+	(void)auth;
+	return true;
+#else
+	return auth->type != AUTH_TYPE_PAM ||
+	       reader_fail(r, config_setting_get_member(s, "type"), "type: this was built without PAM");
+#endif
+}
+
 bool reader_auth(struct reader *r, const config_setting_t *s, size_t i)
 {
 	struct auth_config *auth = &r->config->auth[i];
@@ -82,5 +102,6 @@ bool reader_auth(struct reader *r, const config_setting_t *s, size_t i)
 	auth->place = reader_place(r, s);
 	auth->places = places;
 	return reader_group(r, s, OPTION_GROUP_AUTH, OPTION_AUTH, "source of users", auth, places) &&
-	       check_keys_of_type(r, s, auth->type) && check_mechanisms(r, s, auth);
+	       check_keys_of_type(r, s, auth->type) && check_mechanisms(r, s, auth) &&
+	       check_command(r, s, auth) && check_built(r, s, auth);
 }

@@ -253,7 +253,7 @@ static void fit_descriptors(struct server *s, const struct config *config)
 {
 	const uint32_t threads = s->start_config->disk_threads;
 	uint64_t reserved = FDS_RESERVED + config->listener_count + setup_relay_descriptors(config) +
-			    setup_pipe_descriptors(config);
+			    setup_pipe_descriptors(config) + setup_auth_descriptors(config);
 	uint64_t wanted = reserved + (uint64_t)threads * MAILDIR_DELIVERY_FDS +
 			  (uint64_t)config->max_sessions * 2;
 	uint64_t got = fdlimit_raise(wanted), left = got > reserved ? got - reserved : 0, for_threads;

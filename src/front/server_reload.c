@@ -93,7 +93,7 @@ bool server_reload(struct server *s, struct config *config, struct err *err)
 	if (privileges_bar_setid() && config_runs_set_id(config)) {
 		reload.needs_restart++;
 		log_text(LOG_LEVEL_WARNING, "needs_restart",
-			 "a backend runs a program that changes its user (set_id), which no_new_privs keeps from it");
+			 "a backend or a source of users runs a program that changes its user (set_id), which no_new_privs keeps from it");
 	}
 	log_lint(config);
 	server_sockets_start(s);

@@ -1,7 +1,10 @@
 #include "front/setup_auth.h"
 
 #include "auth/certificate.h"
+#include "auth/checkpassword.h"
+#include "auth/dovecot.h"
 #include "auth/file.h"
+#include "auth/pam.h"
 #include "front/server.h"
 
 static struct auth_source *new_file(struct server *server, const struct auth_config *a, struct err *err)
@@ -14,6 +17,51 @@ static struct auth_source *new_file(struct server *server, const struct auth_con
 	return auth_file_new(&o, err);
 }
 
+static struct auth_source *new_dovecot(struct server *server, const struct auth_config *a, struct err *err)
+{
+	const struct auth_dovecot_options o = {
+		.path = a->path,
+		.mechanisms = a->mechanisms.texts,
+		.timeout_ms = 1000ULL * a->timeout_s,
+		.loop = server->loop,
+	};
+
+	return auth_dovecot_new(&o, err);
+}
+
+static struct auth_source *new_checkpassword(struct server *server, const struct auth_config *a, struct err *err)
+{
+	const struct auth_checkpassword_options o = {
+		.command = a->command.texts,
+		.mechanisms = a->mechanisms.texts,
+		.timeout_ms = 1000ULL * a->timeout_s,
+		.max_children = a->max_children,
+		.loop = server->loop,
+		.pool = server->disk,
+	};
+
+	return auth_checkpassword_new(&o, err);
+}
+
+static struct auth_source *new_pam(struct server *server, const struct auth_config *a, struct err *err)
+{
+#ifdef WITH_PAM
+	const struct auth_pam_options o = {
+		.service = a->service,
+		.directory = a->pam_directory,
+		.mechanisms = a->mechanisms.texts,
+		.pool = server->hashing,
+	};
+
+	return auth_pam_new(&o, err);
+#else
+	(void)server;
+	(void)a;
+	err_set(err, "this was built without PAM");
+	return NULL;
+#endif
+}
+
 static struct auth_source *new_source(struct server *server, const struct auth_config *a, struct err *err)
 {
 	struct auth_source *source = NULL;
@@ -24,6 +72,12 @@ static struct auth_source *new_source(struct server *server, const struct auth_c
 	case AUTH_TYPE_CERTIFICATE:
 		source = auth_certificate_new(a->mechanisms.texts);
 		break;
+	case AUTH_TYPE_DOVECOT:
+		return new_dovecot(server, a, err);
+	case AUTH_TYPE_CHECKPASSWORD:
+		return new_checkpassword(server, a, err);
+	case AUTH_TYPE_PAM:
+		return new_pam(server, a, err);
 	}
 	if (!source)
 		err_set(err, "out of memory");
@@ -41,6 +95,20 @@ bool setup_auth_build(struct auth_chain *chain, struct server *server, const str
 			return err_set(err, "out of memory");
 	}
 	return true;
+}
+
+uint64_t setup_auth_descriptors(const struct config *config)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < config->auth_count; i++) {
+		const struct auth_config *a = &config->auth[i];
+
+		if (a->type == AUTH_TYPE_CHECKPASSWORD)
+			count += (uint64_t)a->max_children * AUTH_CHECKPASSWORD_FDS;
+		count += a->type == AUTH_TYPE_DOVECOT;
+	}
+	return count;
 }
 
 struct auth_guard_limits setup_auth_limits(const struct config *config)
