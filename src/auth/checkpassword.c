@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
 	MESSAGE_MAX = 512, /* that programs of this interface must take */
@@ -66,8 +67,10 @@ static void answer_trouble(struct auth_answer *answer, const struct checkpasswor
 	struct span said = buf_span(&r->said);
 	struct span line = span_trim(span_head(said, span_find(said, '\n')));
 
-	auth_answer_set(answer, AUTH_UNAVAILABLE, r->run.end == CHILD_NO_ROOM ? "busy" : "program", "%s%s%.*s",
-			r->run.failure, line.len ? ": " : "", (int)line.len, line.ptr);
+	const char *reason = r->run.end == CHILD_NO_ROOM ? "busy" : "program";
+
+	auth_answer_set(answer, AUTH_UNAVAILABLE, reason, "%s%s%.*s", r->run.failure, line.len ? ": " : "",
+			(int)line.len, line.ptr);
 }
 
 static void done(struct op *op)
@@ -84,7 +87,7 @@ static void done(struct op *op)
 	else if (r->run.status != 0)
 		answer_trouble(answer, r);
 	else if (!r->run.has_read_all)
-		auth_answer_set(answer, AUTH_UNAVAILABLE, "program", "it said yes and had not read the password");
+		auth_answer_set(answer, AUTH_UNAVAILABLE, "program", "it said yes without the password");
 	else
 		auth_answer_set(answer, AUTH_OK, NULL, NULL);
 	run_free(r);
@@ -94,14 +97,15 @@ static void done(struct op *op)
 /* "user NUL password NUL time NUL"; 0: more than a program must take. */
 static size_t write_message(char message[MESSAGE_MAX], const struct auth_credentials *c)
 {
-	int len = snprintf(message, MESSAGE_MAX, "%s%c%s%c%lld", c->user, 0, c->password, 0, (long long)time(NULL));
+	int len = snprintf(message, MESSAGE_MAX, "%s%c%s%c%lld", c->user, 0, c->password, 0,
+			   (long long)time(NULL));
 
 	return len > 0 && len < MESSAGE_MAX ? (size_t)len + 1 : 0;
 }
 
 /* Who wants to log in, as tcpserver and its like tell it to what they run. */
-static void run_start(struct checkpassword *s, struct checkpassword_run *r, const struct auth_channel *channel,
-		      struct span message)
+static void run_start(struct checkpassword *s, struct checkpassword_run *r,
+		      const struct auth_channel *channel, struct span message)
 {
 	char ip[ADDR_TEXT_SIZE], remote[sizeof("TCPREMOTEIP=") + ADDR_TEXT_SIZE];
 	const char *envp[] = { usual_path, "PROTO=TCP", "SERVICE=smtp", remote, NULL };
@@ -119,7 +123,8 @@ static void run_start(struct checkpassword *s, struct checkpassword_run *r, cons
 	child_start(&r->run, s->group, &plan);
 }
 
-static bool check_start(struct auth_source *source, struct auth_check *check, const struct auth_credentials *c)
+static bool check_start(struct auth_source *source, struct auth_check *check,
+			const struct auth_credentials *c)
 {
 	struct checkpassword *s = LIST_OWNER(source, struct checkpassword, source);
 	char message[MESSAGE_MAX];
@@ -155,19 +160,28 @@ static const struct auth_source_ops checkpassword_ops = {
 	.free = checkpassword_free,
 };
 
+bool auth_checkpassword_inspect(const char *program, struct err *err)
+{
+	return access(program, X_OK) == 0 || err_set_errno(err, "%s", program);
+}
+
 struct auth_source *auth_checkpassword_new(const struct auth_checkpassword_options *o, struct err *err)
 {
-	struct checkpassword *s = calloc(1, sizeof(*s) + strlen("checkpassword:") + strlen(o->command[0]) + 1);
+	size_t name_size = strlen("checkpassword:") + strlen(o->command[0]) + 1;
+	struct checkpassword *s = calloc(1, sizeof(*s) + name_size);
 
 	if (!s) {
 		err_set(err, "out of memory");
 		return NULL;
 	}
 	sprintf(s->name, "checkpassword:%s", o->command[0]);
-	s->source = (struct auth_source){ .ops = &checkpassword_ops, .name = s->name, .mechanisms = o->mechanisms };
+	s->source = (struct auth_source){
+		.ops = &checkpassword_ops, .name = s->name, .mechanisms = o->mechanisms
+	};
 	s->command = o->command;
 	s->timeout_ms = o->timeout_ms;
-	s->group = child_group_new(o->loop, o->pool, o->max_children, WAITING_PER_CHILD * o->max_children, err);
+	s->group = child_group_new(o->loop, o->pool, o->max_children, WAITING_PER_CHILD * o->max_children,
+				   err);
 	if (!s->group) {
 		free(s);
 		return NULL;

@@ -8,6 +8,7 @@
 #ifndef AUTH_CHECKPASSWORD_H
 #define AUTH_CHECKPASSWORD_H
 
+#include "base/err.h"
 #include "net/loop.h"
 #include "net/pool.h"
 
@@ -17,13 +18,16 @@ struct auth_source;
 enum { AUTH_CHECKPASSWORD_FDS = 8 };
 
 struct auth_checkpassword_options {
-	const char *const *command;    /* the path and all arguments, NULL behind the last; lent, as is the next one */
+	const char *const *command;    /* and arguments, NULL behind the last; lent, as is the next one */
 	const char *const *mechanisms; /* as struct auth_source has it */
 	uint64_t timeout_ms;           /* for the program and for its turn to come */
 	unsigned max_children;         /* at a time; ten times as many wait for their turn */
 	struct loop *loop;
 	struct pool *pool;             /* starts them */
 };
+
+/* Is the program there, as far as can be told now? May block. False: err tells why not. */
+MUST_CHECK bool auth_checkpassword_inspect(const char *program, struct err *err);
 
 /* NULL: err tells why. Whether the program is there is found out for each password. */
 struct auth_source *auth_checkpassword_new(const struct auth_checkpassword_options *options, struct err *err);

@@ -76,8 +76,8 @@ static bool has_mechanism(const struct dovecot_source *s, const char *name)
 }
 
 /*
- * Now, or when the link is ready. Returns why not, as a word for the log. A mechanism that it does not have any
- * more would make it close the connection.
+ * Now, or when the link is ready. Returns why not, as a word for the log. A mechanism that it does not
+ * have any more would make it close the connection.
  */
 static const char *request_send(struct dovecot_request *r)
 {
@@ -214,6 +214,14 @@ struct dovecot_verdict {
 	bool has_user, is_temporary, is_nobody, is_barred, is_proxied;
 };
 
+/* "name" or "name=...". */
+static bool is_flag(struct span field, const char *name)
+{
+	struct span value;
+
+	return dovecot_field_is(field, name, &value) && (value.len == 0 || value.ptr[0] == '=');
+}
+
 static void read_verdict(struct dovecot_verdict *v, struct span fields)
 {
 	struct span field, value;
@@ -230,8 +238,8 @@ static void read_verdict(struct dovecot_verdict *v, struct span fields)
 		}
 		v->is_temporary |= span_eq(field, SPAN_LITERAL("temp"));
 		v->is_nobody |= span_eq(field, SPAN_LITERAL("anonymous"));
-		v->is_barred |= span_eq(field, SPAN_LITERAL("nologin")) || dovecot_field_is(field, "nologin=", &value);
-		v->is_proxied |= span_eq(field, SPAN_LITERAL("proxy")) || dovecot_field_is(field, "proxy=", &value);
+		v->is_barred |= is_flag(field, "nologin");
+		v->is_proxied |= is_flag(field, "proxy");
 	}
 	v->is_temporary |= span_eq(v->code, SPAN_LITERAL("temp_fail"));
 }
@@ -239,12 +247,13 @@ static void read_verdict(struct dovecot_verdict *v, struct span fields)
 /* Decoded into the answer's challenge. False: it is none that may be sent to a client. */
 static bool read_challenge(struct auth_answer *answer, struct span text)
 {
+	struct buf *out = &answer->challenge;
 	size_t len;
 
-	if (text.len > AUTH_CHALLENGE_MAX || !buf_reserve(&answer->challenge, base64_decoded_max(text.len) + 1) ||
-	    !base64_decode(text, answer->challenge.data + answer->challenge.end, &len))
+	if (text.len > AUTH_CHALLENGE_MAX || !buf_reserve(out, base64_decoded_max(text.len) + 1) ||
+	    !base64_decode(text, out->data + out->end, &len))
 		return false;
-	buf_added(&answer->challenge, len);
+	buf_added(out, len);
 	return true;
 }
 
@@ -254,7 +263,7 @@ static void answer_ok(struct auth_answer *answer, const struct dovecot_verdict *
 	char user[AUTH_USER_MAX + 1];
 
 	if (!v->has_user || v->is_nobody || !auth_prepare(user, sizeof(user), v->user)) {
-		auth_answer_set(answer, AUTH_UNAVAILABLE, "bad_answer", "Dovecot names nobody whom we can name");
+		auth_answer_set(answer, AUTH_UNAVAILABLE, "bad_answer", "Dovecot names nobody, or nobody's name");
 		return;
 	}
 	auth_answer_name(answer, span_str(user));
@@ -396,17 +405,19 @@ static bool write_plain(struct buf *line, const struct auth_credentials *c)
 {
 	char message[AUTH_USER_MAX + AUTH_PASSWORD_MAX + 2];
 	size_t user_len = strlen(c->user), password_len = strlen(c->password);
+	struct span all = span_of(message, user_len + password_len + 2);
 	bool is_written;
 
 	message[0] = '\0';
 	memcpy(message + 1, c->user, user_len + 1);
 	memcpy(message + 2 + user_len, c->password, password_len);
-	is_written = write_auth(line, c->channel, "PLAIN", span_of(message, user_len + password_len + 2), NULL);
+	is_written = write_auth(line, c->channel, "PLAIN", all, NULL);
 	explicit_bzero(message, sizeof(message));
 	return is_written;
 }
 
-static bool check_start(struct auth_source *source, struct auth_check *check, const struct auth_credentials *credentials)
+static bool check_start(struct auth_source *source, struct auth_check *check,
+			const struct auth_credentials *credentials)
 {
 	struct dovecot_check *c = calloc(1, sizeof(*c));
 
@@ -439,6 +450,7 @@ static struct auth_exchange *exchange_new(struct auth_source *source, const char
 					  const struct auth_channel *channel)
 {
 	struct dovecot_exchange *x = calloc(1, sizeof(*x));
+	struct span name = span_str(channel->certificate_name);
 
 	if (!x)
 		return NULL;
@@ -447,8 +459,8 @@ static struct auth_exchange *exchange_new(struct auth_source *source, const char
 	x->channel = channel;
 	snprintf(x->mechanism, sizeof(x->mechanism), "%s", mechanism);
 	x->request.mechanism = x->mechanism;
-	if (strcmp(mechanism, "EXTERNAL") == 0 && channel->certificate_name &&
-	    !auth_prepare(x->certificate_name, sizeof(x->certificate_name), span_str(channel->certificate_name)))
+	if (strcmp(mechanism, "EXTERNAL") == 0 &&
+	    !auth_prepare(x->certificate_name, sizeof(x->certificate_name), name))
 		x->certificate_name[0] = '\0';
 	return &x->exchange;
 }
@@ -469,7 +481,7 @@ static bool step_start(struct auth_exchange *exchange, struct auth_step *step, s
 	bool is_written;
 
 	if (r->is_refused)
-		return auth_answer_set(&step->answer, AUTH_UNAVAILABLE, "down", "Dovecot has given up this login");
+		return auth_answer_set(&step->answer, AUTH_UNAVAILABLE, "down", "Dovecot gave this login up");
 	if (strcmp(x->mechanism, "EXTERNAL") == 0 && !*x->certificate_name)
 		return auth_answer_set(&step->answer, AUTH_WRONG, "bad_name", NULL);
 	if (base64_encoded_len(response.len) > DOVECOT_LINE_MAX - 512)

@@ -69,8 +69,8 @@ void dovecot_link_lose(struct dovecot_source *s, const char *format, ...)
 	va_end(args);
 	dovecot_link_close(s);
 	if (!s->is_down_told)
-		log_text(LOG_LEVEL_ERROR, "trouble", "%s: %s; nobody can log in by it until it is back", s->name,
-			 s->failure);
+		log_text(LOG_LEVEL_ERROR, "trouble", "%s: %s; nobody can log in by it until it is back",
+			 s->name, s->failure);
 	s->is_down_told = true;
 	loop_timer_start(s->loop, &s->timer, REST_MS, dial_again);
 	dovecot_requests_fail(s);
@@ -111,7 +111,8 @@ static void writable(void *owner)
 bool dovecot_link_has_room(struct dovecot_source *s, size_t octets)
 {
 	/* Its size is had at once: what a buffer grew out of is not wiped. */
-	return (s->out.data || buf_reserve(&s->out, DOVECOT_OUT_MAX)) && buf_len(&s->out) + octets <= DOVECOT_OUT_MAX;
+	return (s->out.data || buf_reserve(&s->out, DOVECOT_OUT_MAX)) &&
+	       buf_len(&s->out) + octets <= DOVECOT_OUT_MAX;
 }
 
 bool dovecot_link_send(struct dovecot_source *s, struct span line)
@@ -144,7 +145,8 @@ static void say_hello(struct dovecot_source *s)
 		dovecot_link_lose(s, "getrandom: %s", "no random numbers");
 		return;
 	}
-	snprintf(text, sizeof(text), "VERSION\t%d\t1\nCPID\t%u\n", MAJOR_VERSION, (unsigned)(number >> 1) + 1);
+	snprintf(text, sizeof(text), "VERSION\t%d\t1\nCPID\t%u\n", MAJOR_VERSION,
+		 (unsigned)(number >> 1) + 1);
 	if (!dovecot_link_send(s, span_str(text)))
 		dovecot_link_lose(s, "out of memory");
 }
@@ -164,13 +166,14 @@ static bool is_mechanism_name(struct span name)
 	return true;
 }
 
-/* Those that make somebody of nobody, or that are no mechanisms of SMTP, or that we cannot bind, are left out. */
+/* Left out are those that make somebody of nobody, are no mechanisms of SMTP, or bind to what we do not tell. */
 static bool is_for_us(struct span name, struct span fields)
 {
+	bool is_plus = name.len > 5 && span_eq(span_from(name, name.len - 5), SPAN_LITERAL("-PLUS"));
 	struct span field;
 
-	if (!is_mechanism_name(name) || (name.len > 5 && span_eq(span_from(name, name.len - 5), SPAN_LITERAL("-PLUS"))) ||
-	    span_eq(name, SPAN_LITERAL("LOGIN")) || span_eq(name, SPAN_LITERAL("ANONYMOUS")))
+	if (!is_mechanism_name(name) || is_plus || span_eq(name, SPAN_LITERAL("LOGIN")) ||
+	    span_eq(name, SPAN_LITERAL("ANONYMOUS")))
 		return false;
 	while (dovecot_field_next(&fields, &field))
 		if (span_eq(field, SPAN_LITERAL("anonymous")) || span_eq(field, SPAN_LITERAL("private")))
@@ -202,7 +205,8 @@ static bool take_version(struct dovecot_source *s, struct span fields)
 	struct span major;
 	uint64_t number;
 
-	s->has_version = dovecot_field_next(&fields, &major) && span_to_u64(major, &number) && number == MAJOR_VERSION;
+	s->has_version = dovecot_field_next(&fields, &major) && span_to_u64(major, &number) &&
+			 number == MAJOR_VERSION;
 	return s->has_version;
 }
 
@@ -296,7 +300,8 @@ static size_t input(void *owner, struct span in, bool is_eof)
 	while (used < in.len) {
 		struct span piece = span_head(span_from(in, used), DOVECOT_LINE_MAX);
 
-		if ((!s->in.data && !buf_reserve(&s->in, 2 * DOVECOT_LINE_MAX)) || !buf_add_span(&s->in, piece)) {
+		if ((!s->in.data && !buf_reserve(&s->in, 2 * DOVECOT_LINE_MAX)) ||
+		    !buf_add_span(&s->in, piece)) {
 			dovecot_link_lose(s, "out of memory");
 			return in.len;
 		}

@@ -13,7 +13,7 @@
 
 enum {
 	DOVECOT_MECHANISMS_MAX = 24,
-	/* Octets of a line. Dovecot takes 16 KiB, and closes the connection on all of us when one has more. */
+	/* Octets of a line. Dovecot takes 16 KiB, and closes the connection when one has more. */
 	DOVECOT_LINE_MAX = 16000,
 	/* Octets that wait to be sent; more requests than that are told that it is busy. */
 	DOVECOT_OUT_MAX = 128 * 1024,
@@ -48,7 +48,7 @@ struct dovecot_request {
 	struct op *op;              /* who waits for the answer; NULL: nobody, it is the client's turn */
 	struct auth_answer *answer; /* of who waits */
 	bool is_refused;            /* Dovecot has ended it out of turn, or the link was lost */
-	void (*over)(struct dovecot_request *request); /* had its last answer and is out of the list; may free it */
+	void (*over)(struct dovecot_request *request); /* is out of the list; may free it */
 };
 
 struct dovecot_source {
@@ -92,7 +92,7 @@ void dovecot_link_lose(struct dovecot_source *source, const char *format, ...);
 /* Can so much be queued? */
 MUST_CHECK bool dovecot_link_has_room(struct dovecot_source *source, size_t octets);
 
-/* Queue a line, or a piece of one, which is ready; it leaves at the end of the turn. False: there is no room. */
+/* Queue a line, or a piece of one; it leaves at the end of the turn. False: there is no room. */
 MUST_CHECK bool dovecot_link_send(struct dovecot_source *source, struct span line);
 
 /* The field behind the first TAB of `rest`, which is cut off it; false: there is none. */

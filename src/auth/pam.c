@@ -19,8 +19,8 @@ struct pam_job {
 	struct pool_job job;
 	struct op op;
 	struct auth_check *check;
-	const char *service, *directory; /* lent by the configuration */
-	char *paths;                     /* owned: copies of the two, as the source may be gone before the job */
+	const char *service, *directory;
+	char *paths;                     /* owned: where they are; the source may be gone before the job */
 	char client[ADDR_TEXT_SIZE];
 	char user[AUTH_USER_MAX + 1];
 	char password[AUTH_PASSWORD_MAX + 1];
@@ -30,12 +30,14 @@ struct pam_job {
 /* ---- on a worker ---- */
 
 /* Echo off is the password; nobody is there for other questions. */
-static int converse(int count, const struct pam_message **messages, struct pam_response **responses, void *data)
+static int converse(int count, const struct pam_message **messages, struct pam_response **responses,
+		    void *data)
 {
 	const struct pam_job *job = data;
-	struct pam_response *r = count > 0 && count <= PAM_MAX_NUM_MSG ? calloc((size_t)count, sizeof(*r)) : NULL;
-	bool is_good = r != NULL;
+	bool is_good = count > 0 && count <= PAM_MAX_NUM_MSG;
+	struct pam_response *r = is_good ? calloc((size_t)count, sizeof(*r)) : NULL;
 
+	is_good = r != NULL;
 	for (int i = 0; is_good && i < count; i++) {
 		int style = messages[i]->msg_style;
 
@@ -72,7 +74,9 @@ static int note_user(struct pam_job *job, pam_handle_t *pam)
 
 	if (status != PAM_SUCCESS)
 		return status;
-	return user && auth_prepare(job->user, sizeof(job->user), span_str(user)) ? PAM_SUCCESS : PAM_SERVICE_ERR;
+	if (!user || !auth_prepare(job->user, sizeof(job->user), span_str(user)))
+		return PAM_SERVICE_ERR;
+	return PAM_SUCCESS;
 }
 
 static int ask(struct pam_job *job, pam_handle_t *pam)
@@ -168,10 +172,12 @@ static void cancel(struct op *op)
 	op_cancel(&job->op);
 }
 
-static struct pam_job *new_job(const struct pam_source *s, struct auth_check *check, const struct auth_credentials *c)
+static struct pam_job *new_job(const struct pam_source *s, struct auth_check *check,
+			       const struct auth_credentials *c)
 {
 	struct pam_job *job = calloc(1, sizeof(*job));
-	size_t service_size = strlen(s->service) + 1, directory_size = s->directory ? strlen(s->directory) + 1 : 0;
+	size_t service_size = strlen(s->service) + 1;
+	size_t directory_size = s->directory ? strlen(s->directory) + 1 : 0;
 
 	if (!job)
 		return NULL;
@@ -194,7 +200,8 @@ static struct pam_job *new_job(const struct pam_source *s, struct auth_check *ch
 	return job;
 }
 
-static bool check_start(struct auth_source *source, struct auth_check *check, const struct auth_credentials *c)
+static bool check_start(struct auth_source *source, struct auth_check *check,
+			const struct auth_credentials *c)
 {
 	struct pam_source *s = LIST_OWNER(source, struct pam_source, source);
 	struct pam_job *job = new_job(s, check, c);
@@ -203,7 +210,8 @@ static bool check_start(struct auth_source *source, struct auth_check *check, co
 		return auth_answer_set(&check->answer, AUTH_UNAVAILABLE, "no_memory", NULL);
 	if (!pool_submit(s->pool, &job->job, &job->op)) {
 		free_job(&job->job);
-		return auth_answer_set(&check->answer, AUTH_UNAVAILABLE, "busy", "the queue of passwords to hash is full");
+		return auth_answer_set(&check->answer, AUTH_UNAVAILABLE, "busy",
+				       "the queue of passwords to hash is full");
 	}
 	op_begin(&check->op, cancel, job);
 	return true;

@@ -278,11 +278,40 @@ static bool check_rates(struct lint *l)
 	return true;
 }
 
+static bool takes_passwords(const struct auth_config *a)
+{
+	if (a->type == AUTH_TYPE_CERTIFICATE)
+		return false;
+	for (size_t i = 0; i < a->mechanisms.count; i++)
+		if (strcmp(a->mechanisms.texts[i], "PLAIN") == 0 || strcmp(a->mechanisms.texts[i], "LOGIN") == 0)
+			return true;
+	return a->mechanisms.count == 0;
+}
+
+/* Dovecot and programs cannot tell who is unknown to them, so that they decide about everybody. */
+static void check_sources(struct lint *l)
+{
+	const struct config *config = l->config;
+	bool is_decided = false;
+
+	for (size_t i = 0; i < config->auth_count; i++) {
+		const struct auth_config *a = &config->auth[i];
+
+		if (!takes_passwords(a))
+			continue;
+		if (is_decided)
+			lint_warn(l, a->place, "no password is ever asked of this source: one before it, of type "
+				  "\"dovecot\" or \"checkpassword\", decides about all users");
+		is_decided |= a->type == AUTH_TYPE_DOVECOT || a->type == AUTH_TYPE_CHECKPASSWORD;
+	}
+}
+
 bool lint_check_rules(struct lint *l)
 {
 	if (!check_clients(l) || !check_relaying(l) || !check_maps(l) || !check_rates(l))
 		return false;
 	check_auth(l);
+	check_sources(l);
 	check_way_out(l);
 	check_suffix(l);
 	check_senders(l);

@@ -1,5 +1,6 @@
 #include "front/server_check.h"
 
+#include "auth/checkpassword.h"
 #include "conf/option.h"
 #include "front/route.h"
 #include "front/setup.h"
@@ -74,6 +75,17 @@ static void check_postmaster(const struct config *config, const struct backend_c
 		warn_at(warn, key_place(config, "postmaster"), "mail for postmaster will be put off", err.text);
 }
 
+static void check_sources(const struct config *config, void (*warn)(const char *text))
+{
+	for (size_t i = 0; i < config->auth_count; i++) {
+		const struct auth_config *a = &config->auth[i];
+		struct err err;
+
+		if (a->type == AUTH_TYPE_CHECKPASSWORD && !auth_checkpassword_inspect(a->command.texts[0], &err))
+			warn_at(warn, &a->place, "logins will be put off", err.text);
+	}
+}
+
 void server_check_mailboxes(const struct config *config, void (*warn)(const char *text))
 {
 	struct smtp_address postmaster;
@@ -85,4 +97,5 @@ void server_check_mailboxes(const struct config *config, void (*warn)(const char
 		if (check_backend(config, b, warn) && b == of_postmaster)
 			check_postmaster(config, b, &postmaster, warn);
 	}
+	check_sources(config, warn);
 }

@@ -1,7 +1,7 @@
 /*
  * What a configuration leans on outside of itself, looked at before the start
  * and by -t: the directory for big messages, the directories in which the
- * mailboxes lie, the mailbox of postmaster. Nothing of it changes anything, and
+ * mailboxes lie, the mailbox of postmaster, programs. Nothing of it changes anything, and
  * all of it may block. Certificates are front/server_tls.h's.
  */
 #ifndef FRONT_SERVER_CHECK_H
@@ -13,7 +13,7 @@
 /* Can files be made in spool_dir? Without it there is no start. False: err tells why. */
 MUST_CHECK bool server_check_spool(const struct config *config, struct err *err);
 
-/* What will put mail off, but may come to be there: each is told to `warn`, as "file:line: text". */
+/* What will put mail or logins off, but may come to be there: each is told to `warn`, as "file:line: text". */
 void server_check_mailboxes(const struct config *config, void (*warn)(const char *text));
 
 #endif

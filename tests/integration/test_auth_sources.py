@@ -536,6 +536,7 @@ def test_exit_codes_mean_what_the_interface_says(daemon, program, script, code, 
 
 
 def test_a_program_that_is_not_there_is_no_yes(daemon, work_dir):
+    daemon.expect_trouble("logins will be put off: .*nothing: No such file")
     running(daemon, work_dir / "nothing")
     assert logged_in(daemon).status == "4.7.0"
     assert "No such file" in auth_line(daemon)["detail"]
@@ -570,6 +571,7 @@ def test_more_than_a_program_must_take_is_not_sent(daemon, program):
 
 def test_a_source_that_cannot_say_is_not_passed_over(daemon, program, work_dir):
     """Also where the next one would say yes."""
+    daemon.expect_trouble("no password is ever asked of this source")
     bad, good = program(READ + "exit 111").rename(work_dir / "bad"), program(READ + "exit 0")
     daemon.start(auth=[{"type": "checkpassword", "command": [str(path)]} for path in (bad, good)], **TRUSTED)
     assert logged_in(daemon).status == "4.7.0"

@@ -84,6 +84,15 @@ static const struct {
 	{ LISTEN("require_auth = true; auth_without_tls = true;") "auth = ( { type = \"file\"; path = \"/x\"; } );",
 	  "t:3: auth_without_tls: passwords may be sent in plain text" },
 	{ LISTEN("require_auth = true; tls_certfile = \"/x\";") "auth = ( { type = \"file\"; path = \"/x\"; } );", NULL },
+	{ LISTEN("tls_certfile = \"/x\";")
+	  "auth = ( { type = \"dovecot\"; path = \"/x\"; },\n{ type = \"file\"; path = \"/x\"; } );",
+	  "t:5: no password is ever asked of this source: one before it, of type \"dovecot\" or \"checkpassword\", "
+	  "decides about all users" },
+	{ LISTEN("tls_certfile = \"/x\";")
+	  "auth = ( { type = \"file\"; path = \"/x\"; }, { type = \"dovecot\"; path = \"/x\"; } );", NULL },
+	{ LISTEN("tls_certfile = \"/x\";")
+	  "auth = ( { type = \"dovecot\"; path = \"/x\"; mechanisms = ( \"XOAUTH2\" ); }, "
+	  "{ type = \"file\"; path = \"/x\"; } );", NULL },
 	{ LISTEN("relay_networks = \"192.0.2.1\";") "routes = ( { domain = \"example.org\"; backend = \"inbox\"; } );",
 	  "t:3: relayclient: no route takes recipients outside of domains; give one without domain, or set "
 	  "relayclient to false" },
