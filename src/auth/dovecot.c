@@ -529,6 +529,20 @@ static const struct auth_source_ops dovecot_ops = {
 	.free = dovecot_free,
 };
 
+/* Until Dovecot has greeted the new one, what it said to the old one holds. */
+static void inherit(struct dovecot_source *s, const struct auth_chain *older)
+{
+	for (size_t i = 0; older && i < older->count; i++) {
+		struct auth_source *source = older->sources[i];
+		const struct dovecot_source *o = LIST_OWNER(source, struct dovecot_source, source);
+
+		if (source->ops != &dovecot_ops || strcmp(source->name, s->name) != 0)
+			continue;
+		memcpy(s->mechanisms, o->mechanisms, sizeof(s->mechanisms));
+		s->mechanism_count = o->mechanism_count;
+	}
+}
+
 struct auth_source *auth_dovecot_new(const struct auth_dovecot_options *o, struct err *err)
 {
 	struct dovecot_source *s = calloc(1, sizeof(*s) + strlen("dovecot:") + strlen(o->path) + 1);
@@ -546,6 +560,7 @@ struct auth_source *auth_dovecot_new(const struct auth_dovecot_options *o, struc
 	s->loop = o->loop;
 	s->timeout_ms = o->timeout_ms;
 	list_init(&s->requests);
+	inherit(s, o->older);
 	dovecot_link_open(s);
 	return &s->source;
 }

@@ -13,6 +13,7 @@
 
 #include "net/loop.h"
 
+struct auth_chain;
 struct auth_source;
 struct err;
 
@@ -21,6 +22,7 @@ struct auth_dovecot_options {
 	const char *const *mechanisms; /* as struct auth_source has it */
 	uint64_t timeout_ms;           /* for each answer, and for the connection to be made */
 	struct loop *loop;
+	const struct auth_chain *older; /* whose place this will take, or NULL: what it has learned is taken over */
 };
 
 /* NULL: err tells why. Whether Dovecot is there does not matter now. */

@@ -326,7 +326,7 @@ static void dialed(struct op *op)
 	struct dovecot_source *s = op->owner;
 
 	if (s->dial.fd < 0) {
-		dovecot_link_lose(s, "%s", s->dial.failure);
+		dovecot_link_lose(s, "%s", s->dial.error ? strerror(s->dial.error) : s->dial.failure);
 		return;
 	}
 	s->conn = conn_new(s->loop, s->dial.fd, &s->dial.addr, &link_ops, s);

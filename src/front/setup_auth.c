@@ -6,6 +6,7 @@
 #include "auth/file.h"
 #include "auth/pam.h"
 #include "front/server.h"
+#include "front/setup.h"
 
 static struct auth_source *new_file(struct server *server, const struct auth_config *a, struct err *err)
 {
@@ -24,6 +25,7 @@ static struct auth_source *new_dovecot(struct server *server, const struct auth_
 		.mechanisms = a->mechanisms.texts,
 		.timeout_ms = 1000ULL * a->timeout_s,
 		.loop = server->loop,
+		.older = server->setup ? &server->setup->auth : NULL,
 	};
 
 	return auth_dovecot_new(&o, err);

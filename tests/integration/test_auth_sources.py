@@ -217,6 +217,18 @@ def test_two_configurations_may_ask_dovecot_at_the_same_time(asking):
             c.expect(235, plain())
 
 
+def test_a_reload_forgets_no_mechanism(asking, dovecot):
+    """Also while Dovecot is away."""
+    asking.expect_trouble("dovecot:")
+    dovecot.stop()
+    asking.log.wait("trouble")
+    asking.process.send_signal(signal.SIGHUP)
+    asking.log.wait("reload")
+    with Client(asking.address) as c:
+        assert "XOAUTH2" in offered(c)
+        assert c.command("AUTH XOAUTH2").status == "4.7.0"
+
+
 # ---- a Dovecot that does as it is told ----
 
 HELLO = b"VERSION\t1\t2\nMECH\tPLAIN\tplaintext\nMECH\tCRAM-MD5\tdictionary\tactive\nSPID\t1\nCUID\t2\nCOOKIE\tab\nDONE\n"

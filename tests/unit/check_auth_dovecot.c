@@ -201,7 +201,7 @@ START_TEST(an_exchange_may_be_left_in_each_step)
 }
 END_TEST
 
-/* Whichever allocation fails, from the connection to the answer: it is told, and is a yes only where it was one. */
+/* Whichever allocation fails, from the connection to the answer. */
 START_TEST(lack_of_memory_is_never_a_yes)
 {
 	for (unsigned long n = 1;; n++) {
