@@ -46,6 +46,9 @@ static const char *const dumped[] = {
 	     "recipient_maps = ( { domain = \"example.org\"; recipients = ( \"anna\" ); aliases = ( \"a: b\" );"
 	     " complete = true; recipient_delimiter = \"+\"; file = \"/etc/r\"; },"
 	     " { aliases = ( \"x@y: z@y\" ); } );",
+	BASE "auth = ( { type = \"certificate\"; }, { type = \"file\"; path = \"/p\"; mechanisms = ( \"PLAIN\" ); },"
+	     " { type = \"dovecot\"; path = \"/run/d\"; timeout = 7; mechanisms = ( \"XOAUTH2\" ); },"
+	     " { type = \"checkpassword\"; command = ( \"/c\", \"a b\" ); max_children = 3; set_id = false; } );",
 };
 
 /* Compared without the comments, which tell of other lines. */
