@@ -19,6 +19,7 @@ from daemon import run as run_daemon
 from peers import Dovecot, require_namespaces
 from test_auth import PASSWORD, PATIENT, auth_line, b64, offered, plain
 from test_clients import CONTENT, need, run
+from tls import TlsClient, client_context
 
 TRUSTED = {"auth_without_tls": True, **PATIENT}
 
@@ -469,6 +470,25 @@ def test_a_login_is_lost_with_the_connection_and_not_asked_again(daemon, fake):
     assert refused(daemon).status == "4.7.0"
     daemon.log.wait("auth_connected", count=2)
     assert sum(line.startswith(b"AUTH") for line in dovecot.lines) == 1
+
+
+def test_dovecot_is_told_of_tls_and_of_the_name_in_the_certificate(daemon, work_dir, pki):
+    dovecot = FakeDovecot(work_dir, hello=HELLO.replace(b"SPID", b"MECH\tEXTERNAL\nSPID"),
+                          answer=to_id("OK\tID\tuser=anna\n"))
+    daemon.start_tls(pki.ec, tls_client_ca=str(pki.ca.cert), tls_client_verify="ask",
+                     **{**source(dovecot.path), "auth_without_tls": False})
+    daemon.log.wait("auth_connected")
+    with TlsClient(daemon.smtps, client_context(pki)) as c:
+        assert "EXTERNAL" not in offered(c)
+        c.expect(235, plain())
+    with TlsClient(daemon.smtps, client_context(pki, pair=pki.client)) as c:
+        assert "EXTERNAL" in offered(c)
+        c.expect(235, "AUTH EXTERNAL =")
+    password, certificate = [line.decode().rstrip().split("\t") for line in dovecot.lines if line.startswith(b"AUTH")]
+    assert "secured" in password and "valid-client-cert" not in password
+    assert certificate[2] == "EXTERNAL" and "secured" in certificate and certificate[-1] == "resp="
+    assert certificate[-3:-1] == ["valid-client-cert", "cert_username=client.example.net"]
+    dovecot.close()
 
 
 # ---- programs of the checkpassword interface ----
