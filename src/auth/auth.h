@@ -24,13 +24,13 @@ enum {
 };
 
 enum auth_result {
+	AUTH_UNAVAILABLE, /* the source is down or too busy; first, so that an answer that nobody filled in is no yes */
 	AUTH_OK,          /* answer.user is who it is */
 	AUTH_CONTINUE,    /* exchange: answer.challenge is for the client */
 	AUTH_WRONG,       /* the proof is wrong, or it cannot be told whether the user is known: this decides */
 	AUTH_UNKNOWN,     /* check: no such user here; the next source is asked */
 	AUTH_MALFORMED,   /* the client's message is none of this mechanism */
 	AUTH_TOO_WEAK,    /* this user may not use this mechanism */
-	AUTH_UNAVAILABLE, /* the source is down or too busy */
 	AUTH_READY,       /* attempt: the client has said what is to be looked at; see auth/attempt.h */
 };
 
