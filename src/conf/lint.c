@@ -29,6 +29,15 @@ static int place_text(const struct config *config, struct config_place place, ch
 	return snprintf(text, size, "%s: ", place.file ? place.file : config->file);
 }
 
+static bool is_told(const struct config *config, const char *text)
+{
+	for (size_t i = 0; i < config->warning_count; i++)
+		if (strcmp(config->warnings[i], text) == 0)
+			return true;
+	return false;
+}
+
+/* Listeners that have a key from the same place are warned of once. */
 void lint_warn(struct lint *l, struct config_place place, const char *format, ...)
 {
 	struct config *config = l->config;
@@ -44,6 +53,8 @@ void lint_warn(struct lint *l, struct config_place place, const char *format, ..
 		vsnprintf(text + used, sizeof(text) - (size_t)used, format, args);
 		va_end(args);
 	}
+	if (is_told(config, text))
+		return;
 	copy = arena_dup(&config->arena, span_str(text));
 	if (copy)
 		config->warnings[config->warning_count++] = copy;
@@ -454,20 +465,6 @@ static bool check_listener_tls(struct lint *l, const struct listener_config *lis
 	return true;
 }
 
-/* Does an earlier listener have this from the same place? Then it was told. */
-bool lint_is_told(const struct config *config, size_t i, const char *key)
-{
-	struct config_place place = lint_listener_key_place(&config->listeners[i], key);
-
-	for (size_t j = 0; j < i; j++) {
-		struct config_place before = lint_listener_key_place(&config->listeners[j], key);
-
-		if (before.file == place.file && before.line == place.line)
-			return true;
-	}
-	return false;
-}
-
 static bool check_tls(struct lint *l)
 {
 	const struct config *config = l->config;
@@ -478,11 +475,10 @@ static bool check_tls(struct lint *l)
 
 		if (!check_listener_tls(l, listener))
 			return false;
-		if (session->tls_compat && has_certificate(session) && !lint_is_told(config, i, "tls_compat"))
+		if (session->tls_compat && has_certificate(session))
 			lint_warn(l, lint_listener_key_place(listener, "tls_compat"),
 			     "tls_compat: TLS that is known to be weak is allowed");
-		if (session->tls_client_ca && session->tls_client_verify == 0 &&
-		    !lint_is_told(config, i, "tls_client_ca"))
+		if (session->tls_client_ca && session->tls_client_verify == 0)
 			lint_warn(l, lint_listener_key_place(listener, "tls_client_ca"),
 			     "tls_client_ca is not used, because tls_client_verify is \"off\"");
 	}

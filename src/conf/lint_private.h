@@ -25,9 +25,6 @@ struct config_place lint_key_place(const struct config *config, const char *key)
 /* Where a key of this listener stands; the listener itself where it has the default. */
 struct config_place lint_listener_key_place(const struct listener_config *listener, const char *key);
 
-/* Does an earlier listener have this from the same place? Then it was told. */
-bool lint_is_told(const struct config *config, size_t i, const char *key);
-
 /* Who may send what (lint_rules.c). False: an error was told. */
 bool lint_check_rules(struct lint *l);
 

@@ -171,13 +171,12 @@ static void check_auth(struct lint *l)
 		bool has_tls = session->tls_certfile || session->tls_certificate_count ||
 			       session->tls_certificate_dir || session->proxy_from.count;
 
-		if (session->require_auth && !lint_is_told(config, i, "require_auth") &&
+		if (session->require_auth &&
 		    (!has_auth(config, session) || !(has_tls || session->auth_without_tls)))
 			lint_warn(l, lint_listener_key_place(listener, "require_auth"),
 				  "require_auth: nobody can authenticate here; %s",
 				  has_auth(config, session) ? "give tls_certfile" : "give auth, and offer_auth");
-		if (session->auth_without_tls && has_auth(config, session) &&
-		    !lint_is_told(config, i, "auth_without_tls"))
+		if (session->auth_without_tls && has_auth(config, session))
 			lint_warn(l, lint_listener_key_place(listener, "auth_without_tls"),
 				  "auth_without_tls: passwords may be sent in plain text");
 	}
@@ -191,11 +190,10 @@ static bool check_relaying(struct lint *l)
 		const struct listener_config *listener = &config->listeners[i];
 		const struct session_config *session = &listener->session;
 
-		if (!lint_is_told(config, i, "relay_networks") &&
-		    !check_relay_networks(l, lint_listener_key_place(listener, "relay_networks"), "relay_networks",
+		if (!check_relay_networks(l, lint_listener_key_place(listener, "relay_networks"), "relay_networks",
 					  &session->relay_networks))
 			return false;
-		if (!session->relayclient && session->relay_networks.count && !lint_is_told(config, i, "relayclient"))
+		if (!session->relayclient && session->relay_networks.count)
 			lint_warn(l, lint_listener_key_place(listener, "relayclient"),
 				  "relay_networks does nothing where relayclient is false");
 	}
@@ -239,7 +237,7 @@ static void check_senders(struct lint *l)
 		bool is_listed = config->listeners[i].session.sender_rights == SENDER_RIGHTS_LISTED;
 
 		is_used |= is_listed;
-		if (is_listed && !config->sender_map && !lint_is_told(config, i, "sender_rights"))
+		if (is_listed && !config->sender_map)
 			lint_warn(l, lint_listener_key_place(&config->listeners[i], "sender_rights"),
 				  "sender_rights: \"listed\" is the same as \"own\" without sender_map");
 	}

@@ -4,6 +4,9 @@
 #define LISTEN(keys) \
 	FIRST "backends = { inbox = { type = \"null\"; }; };\nlisteners = ( { listen = \"[::]:25\"; " keys " } );\n"
 
+/* Two listeners on one line, of which only the second has these keys. */
+#define LISTEN_SECOND(keys) LISTEN("}, { listen = \"[::]:26\"; " keys)
+
 static const struct {
 	const char *text, *error;
 } errors[] = {
@@ -15,6 +18,8 @@ static const struct {
 	  "t:4: relay_networks: all addresses there are would make an open relay" },
 	{ LISTEN("relayclient = false;") "relay_networks = \"::/0\";",
 	  "t:4: relay_networks: all addresses there are would make an open relay" },
+	{ LISTEN_SECOND("relay_networks = \"0.0.0.0/0\";"),
+	  "t:3: relay_networks: all addresses there are would make an open relay" },
 	{ LISTEN("") "clients = ( { address = \"0.0.0.0/0\"; relayclient = true; } );",
 	  "t:4: relayclient: all addresses there are would make an open relay" },
 	{ LISTEN("") "clients = ( { relayclient = true; } );",
@@ -83,6 +88,12 @@ static const struct {
 	  "t:3: require_auth: nobody can authenticate here; give tls_certfile" },
 	{ LISTEN("require_auth = true; auth_without_tls = true;") "auth = ( { type = \"file\"; path = \"/x\"; } );",
 	  "t:3: auth_without_tls: passwords may be sent in plain text" },
+	{ LISTEN_SECOND("auth_without_tls = true;") "auth = ( { type = \"file\"; path = \"/x\"; } );",
+	  "t:3: auth_without_tls: passwords may be sent in plain text" },
+	{ LISTEN_SECOND("") "auth_without_tls = true; auth = ( { type = \"file\"; path = \"/x\"; } );",
+	  "t:4: auth_without_tls: passwords may be sent in plain text" },
+	{ LISTEN_SECOND("relay_networks = ( \"0.0.0.0/1\", \"128.0.0.0/1\" );"),
+	  "t:3: relay_networks: a network of /1 makes an open relay for all of it" },
 	{ LISTEN("require_auth = true; tls_certfile = \"/x\";") "auth = ( { type = \"file\"; path = \"/x\"; } );", NULL },
 	{ LISTEN("tls_certfile = \"/x\";")
 	  "auth = ( { type = \"dovecot\"; path = \"/x\"; },\n{ type = \"file\"; path = \"/x\"; } );",
