@@ -388,8 +388,11 @@ void smtp_session_verdict(struct smtp_session *s, const struct smtp_reply *reply
 		return;
 	}
 	session_write_reply(s, reply);
-	/* RFC 5321 4.2.1: 421 means that the channel closes; a refused connection has no further use. */
-	if (reply->code == 421 || type == SMTP_EVENT_CONNECT)
+	/*
+	 * RFC 5321 4.2.1: 421 means that the channel closes. A refused connection has no further use,
+	 * and neither has one whose client, whom XCLIENT told, is refused: nobody's commands would follow.
+	 */
+	if (reply->code == 421 || type == SMTP_EVENT_CONNECT || type == SMTP_EVENT_XCLIENT)
 		session_enter_closed(s);
 }
 

@@ -138,7 +138,8 @@ size_t smtp_session_next(struct smtp_session *s, struct span in, struct smtp_eve
 
 /*
  * The answer to the event that waits. NULL is the default success. An error reply
- * refuses; a reply of 421 closes. The reply is copied into the output at once.
+ * refuses; one of 421 closes, and so does any to CONNECT and XCLIENT. The reply is copied into the
+ * output at once.
  *
  * AUTH and AUTH_STEP: 334 is a challenge, its text in base64, of SMTP_CHALLENGE_MAX octets before that at most; the
  * default success is 235. What the machine refuses by itself, cancelling included, ends the exchange; REPLIED tells it.

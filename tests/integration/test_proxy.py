@@ -191,6 +191,11 @@ def test_rules_for_clients_hold_for_who_xclient_names(daemon):
     with Client(daemon.address) as c:
         reply = c.command("XCLIENT ADDR=192.0.2.7")
         assert reply.code >= 500 and "Not from there." in str(reply)
+        assert c.is_closed()
+    with Client(daemon.address) as c:
+        # Commands sent ahead are not the refused client's way in.
+        c.send(b"XCLIENT ADDR=192.0.2.7\r\nHELO x\r\nMAIL FROM:<a@b.example>\r\n")
+        assert c.rest_codes() == [554]
     with Client(daemon.address) as c:
         c.expect(220, "XCLIENT ADDR=192.0.2.8")
 

@@ -214,7 +214,7 @@ static void take_answered(struct model *m, enum smtp_event_type type, const stru
 		m->state = MODEL_IDLE;
 	if (!is_refusal(v))
 		take_accepted(m, type, v->reply.code);
-	if (is_closing(v) || (type == SMTP_EVENT_CONNECT && is_refusal(v))) {
+	if (is_closing(v) || ((type == SMTP_EVENT_CONNECT || type == SMTP_EVENT_XCLIENT) && is_refusal(v))) {
 		m->owes_reset = m->state == MODEL_TRANSACTION || m->state == MODEL_BODY;
 		m->may_reset = type == SMTP_EVENT_MAIL && v->is_close;
 		m->state = MODEL_CLOSING;
