@@ -2,7 +2,7 @@
 # All tests. Installs what they need (Debian; as root or with sudo), builds with
 # sanitizers outside the source tree, and runs unit tests, tools and the
 # integration tests against the real binary. The last line counts them all.
-#   tests/run.sh          every kind of test at small counts, about 5 minutes
+#   tests/run.sh          every kind of test at small counts, up to 10 minutes on 2 cores
 #   tests/run.sh --long   full counts, distcheck, clang, ThreadSanitizer, valgrind, fuzzing; within 80 minutes
 set -uo pipefail
 
@@ -151,7 +151,7 @@ integration() {
 	(($#)) || set -- tests/integration
 	rm -f "$report"
 	(cd "$top" && SMTPFRONTD=$top/build-$build/smtpfrontd PYTHONDONTWRITEBYTECODE=1 LONG=${LONG-$long} \
-		timeout -s INT -k 30 "$seconds" /usr/bin/python3 -m pytest -p no:cacheprovider -n $((jobs + 1)) -q -rfEs \
+		timeout -s INT -k 30 "$seconds" /usr/bin/python3 -m pytest -p no:cacheprovider -n $((jobs * 2)) -q -rfEs \
 		--durations=5 --maxfail=25 --tb=short --junitxml="$report" "$@" </dev/null)
 	read -r p f s < <(/usr/bin/python3 - "$report" <<-'PYTHON'
 		import sys
@@ -270,7 +270,7 @@ fi
 if step build-asan build asan CC=gcc CFLAGS="-O1 -g" --enable-asan --enable-ubsan --enable-werror; then
 	check asan
 	tools
-	integration asan $((long ? 2400 : 420))
+	integration asan $((long ? 2400 : 560))
 fi
 [[ -z $long ]] || long_run
 

@@ -176,12 +176,6 @@ def test_no_recipient_leaves_its_directory(server, local):
     assert reply.status in ("5.1.1", "5.1.3", "5.5.4")
 
 
-def test_percent_in_a_name_means_itself(server):
-    server.mailbox("50%off").make()
-    assert deliver(server, b"x\r\n", "50%off@example.org").code == 250
-    server.mailbox("50%off").only()
-
-
 @pytest.mark.parametrize("pattern, where", [("{mail}/%u", "anna@example.org"), ("{mail}/%n.%d", "anna.example.org"),
                                             ("{mail}/all/%n/Maildir", "all/anna/Maildir"), ("{mail}/one", "one"),
                                             ("{mail}/%%d/%d", "%d/example.org")])
