@@ -109,13 +109,16 @@ static void run_check(struct pool_job *pool_job)
 		job->result = is_good && worked == user ? AUTH_OK : AUTH_WRONG;
 }
 
-static void free_check(struct pool_job *pool_job)
+static void drop_check(struct check_job *job)
 {
-	struct check_job *job = LIST_OWNER(pool_job, struct check_job, job);
-
 	users_put(&job->users);
 	explicit_bzero(job, sizeof(*job));
 	free(job);
+}
+
+static void free_check(struct pool_job *job)
+{
+	drop_check(LIST_OWNER(job, struct check_job, job));
 }
 
 static void answer_unknown(struct auth_check *check, const char *user)
@@ -165,7 +168,7 @@ static bool check_start(struct auth_source *source, struct auth_check *check, co
 	snprintf(job->user, sizeof(job->user), "%s", c->user);
 	snprintf(job->password, sizeof(job->password), "%s", c->password);
 	if (!pool_submit(s->pool, &job->job, &job->op)) {
-		free_check(&job->job);
+		drop_check(job);
 		return auth_answer_set(&check->answer, AUTH_UNAVAILABLE, "busy", "the queue of passwords to hash is full");
 	}
 	op_begin(&check->op, cancel_check, job);
@@ -189,13 +192,16 @@ static void run_read(struct pool_job *pool_job)
 	job->users = users_read(job->path, job->key, &job->err);
 }
 
-static void free_read(struct pool_job *pool_job)
+static void drop_read(struct read_job *job)
 {
-	struct read_job *job = LIST_OWNER(pool_job, struct read_job, job);
-
 	users_put(&job->users);
 	explicit_bzero(job, sizeof(*job));
 	free(job);
+}
+
+static void free_read(struct pool_job *job)
+{
+	drop_read(LIST_OWNER(job, struct read_job, job));
 }
 
 static void log_read(const struct file_source *s)
@@ -243,7 +249,7 @@ static void read_again(struct file_source *s)
 	if (pool_submit(s->pool, &job->job, &s->reading))
 		s->tried = users_state(s->path);
 	else
-		free_read(&job->job);
+		drop_read(job);
 }
 
 static void look(struct loop_timer *timer)

@@ -146,13 +146,16 @@ static void run(struct pool_job *pool_job)
 
 /* ---- on the loop ---- */
 
-static void free_job(struct pool_job *pool_job)
+static void drop_job(struct pam_job *job)
 {
-	struct pam_job *job = LIST_OWNER(pool_job, struct pam_job, job);
-
 	free(job->paths);
 	explicit_bzero(job, sizeof(*job));
 	free(job);
+}
+
+static void free_job(struct pool_job *job)
+{
+	drop_job(LIST_OWNER(job, struct pam_job, job));
 }
 
 static void done(struct op *op)
@@ -209,7 +212,7 @@ static bool check_start(struct auth_source *source, struct auth_check *check,
 	if (!job)
 		return auth_answer_set(&check->answer, AUTH_UNAVAILABLE, "no_memory", NULL);
 	if (!pool_submit(s->pool, &job->job, &job->op)) {
-		free_job(&job->job);
+		drop_job(job);
 		return auth_answer_set(&check->answer, AUTH_UNAVAILABLE, "busy",
 				       "the queue of passwords to hash is full");
 	}
