@@ -18,13 +18,14 @@ static const struct scheme {
 	const char *name;
 	enum secret_kind kind;
 	const char *setting;
+	size_t password_max; /* what is beyond would be no part of the hash; 0: all of it is */
 } schemes[] = {
-	{ "yescrypt", SECRET_CRYPT, "$y$" },
-	{ "bcrypt", SECRET_CRYPT, "$2b$" },
-	{ "sha512", SECRET_CRYPT, "$6$" },
-	{ "scram-sha-256", SECRET_SCRAM_SHA_256, NULL },
-	{ "scram-sha-1", SECRET_SCRAM_SHA_1, NULL },
-	{ "plain", SECRET_PLAIN, NULL },
+	{ "yescrypt", SECRET_CRYPT, "$y$", 0 },
+	{ "bcrypt", SECRET_CRYPT, "$2b$", 72 },
+	{ "sha512", SECRET_CRYPT, "$6$", 0 },
+	{ "scram-sha-256", SECRET_SCRAM_SHA_256, NULL, 0 },
+	{ "scram-sha-1", SECRET_SCRAM_SHA_1, NULL, 0 },
+	{ "plain", SECRET_PLAIN, NULL, 0 },
 };
 
 struct request {
@@ -119,6 +120,9 @@ static int make_secret(const struct request *r, struct buf *secret)
 
 	if (code == 0 && !auth_prepare(password, sizeof(password), span_str(line)))
 		code = fail(EX_DATAERR, "the password is empty, too long, or no text in UTF-8 without control characters");
+	if (code == 0 && r->scheme->password_max && strlen(password) > r->scheme->password_max)
+		code = fail(EX_DATAERR, "%s hashes only the first %zu octets of a password, and this one is longer",
+			    r->scheme->name, r->scheme->password_max);
 	if (code == 0 && !secret_make(secret, r->scheme->kind, r->scheme->setting, r->iterations, password, &err))
 		code = fail(EX_SOFTWARE, "%s", err.text);
 	if (code == 0 && !buf_add(secret, "", 1))

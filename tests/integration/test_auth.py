@@ -506,6 +506,8 @@ def test_the_tool_refuses_what_cannot_be(users):
     tool(users.path, "ben", data="\n", status=65)
     tool(users.path, "ben", data="", status=65)
     tool(users.path, "ben", data="a\x07b\n", status=65)
+    assert "72" in tool("-s", "bcrypt", users.path, "ben", data="x" * 73 + "\n", status=65)
+    tool("-n", "-s", "bcrypt", "ben", data="x" * 72 + "\n")
     tool(users.path.parent / "missing", "ben", data="x\n", status=73)
     tool("-s", "md5", users.path, "ben", data="x\n", status=64)
     before = users.path.read_text() + "broken\n"
