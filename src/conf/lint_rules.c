@@ -99,9 +99,24 @@ static bool check_relay_networks(struct lint *l, struct config_place place, cons
 	return true;
 }
 
+/* Anybody can get a name below a top-level domain. */
+static void check_relay_names(struct lint *l, const struct client_config *client)
+{
+	for (size_t i = 0; i < client->names.count; i++) {
+		const char *name = client->names.texts[i];
+
+		if (*name == '.' && !strchr(name + 1, '.'))
+			lint_warn(l, client->place, "relayclient: \"%s\" makes an open relay for all of that domain",
+				  name);
+	}
+}
+
 static bool check_client_relay(struct lint *l, const struct client_config *client)
 {
-	return !client->relayclient || check_relay_networks(l, client->place, "relayclient", &client->addresses);
+	if (!client->relayclient)
+		return true;
+	check_relay_names(l, client);
+	return check_relay_networks(l, client->place, "relayclient", &client->addresses);
 }
 
 static void check_idle_keys(struct lint *l, const struct client_config *client)
