@@ -409,11 +409,14 @@ static int serve_in_background(struct config *config, struct arguments *a)
 int main(int argc, char **argv)
 {
 	struct arguments a = { .file = default_file };
-	int code = parse_arguments(argc, argv, &a);
 	struct config *config;
 	struct err err;
 	int nobody = -1;
+	int code;
 
+	if (!daemonize_fill_standard())
+		return EX_OSERR;
+	code = parse_arguments(argc, argv, &a);
 	if (code >= 0)
 		return code;
 	config = load_config(&a, &code, &err);

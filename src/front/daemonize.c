@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -28,6 +29,19 @@ static bool replace(int fd, int flags)
 	if (null >= 0)
 		close(null);
 	return ok;
+}
+
+bool daemonize_fill_standard(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_NOCTTY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
 }
 
 int daemonize(struct err *err)
@@ -94,12 +108,21 @@ bool pid_file_open(struct pid_file *file, const char *path, struct err *err)
 	return false;
 }
 
+/* Or has somebody put another one in its place, which may be that of a process that runs? */
+static bool is_in_its_place(const struct pid_file *file)
+{
+	struct stat ours, there;
+
+	return fstat(file->fd, &ours) == 0 && lstat(file->path, &there) == 0 && ours.st_dev == there.st_dev &&
+	       ours.st_ino == there.st_ino;
+}
+
 void pid_file_close(struct pid_file *file)
 {
 	if (file->fd < 0)
 		return;
 	/* The directory may be root's, who we are no longer: then an empty file stays. */
-	if (unlink(file->path) < 0)
+	if (!is_in_its_place(file) || unlink(file->path) < 0)
 		(void)!ftruncate(file->fd, 0);
 	close(file->fd);
 	file->fd = -1;

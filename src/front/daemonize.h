@@ -12,6 +12,12 @@
 #include <stdbool.h>
 
 /*
+ * Where one of the descriptors 0, 1 and 2 is closed it becomes /dev/null, so that no socket and no
+ * file gets its number, and then the lines of the log. To be called before anything is opened.
+ */
+bool daemonize_fill_standard(void);
+
+/*
  * Go on in a child that has no terminal, before there are threads or a loop. Returns in the child only, with a
  * descriptor for daemonize_tell(); -1: err tells why there is no child.
  */
@@ -31,7 +37,7 @@ struct pid_file {
  */
 MUST_CHECK bool pid_file_open(struct pid_file *file, const char *path, struct err *err);
 
-/* Empty it, and remove it where that is allowed. */
+/* Empty it, and remove it where that is allowed and it is still there. */
 void pid_file_close(struct pid_file *file);
 
 #endif

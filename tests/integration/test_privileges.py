@@ -243,6 +243,26 @@ def test_in_the_background_paths_must_be_absolute(background):
     assert result.returncode == 64 and "must be absolute" in result.stderr
 
 
+def test_without_standard_descriptors_the_log_gets_into_nothing_else(background):
+    """0, 1 and 2 must not become sockets or pipes of ours, to which the log would be written then."""
+    background.configure()
+    closed = ["/bin/sh", "-c", 'exec 0<&- 1>&- 2>&-; exec "$@"', "sh",
+              os.environ["SMTPFRONTD"], "--daemon", "-c", background.config_file]
+    assert subprocess.run(closed, timeout=DEADLINE_S, env=sanitizer_env()).returncode == 0
+    pid = int((background.directory / "pid").read_text())
+    assert {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in (0, 1, 2)} == {"/dev/null"}
+
+
+def test_a_file_of_somebody_else_is_left_alone(daemon):
+    path = daemon.directory / "pid"
+    daemon.start(pid_file=str(path))
+    path.rename(daemon.directory / "ours")
+    path.write_text("1\n")
+    daemon.stop()
+    assert path.read_text() == "1\n"
+    assert (daemon.directory / "ours").read_text() == ""
+
+
 def test_in_the_foreground_the_file_is_written_too(daemon):
     path = daemon.directory / "pid"
     daemon.start(pid_file=str(path))
