@@ -384,9 +384,9 @@ const struct option option_table[] = {
 	{ LISTENER(listen), .type = OPTION_SOCKET, .is_required = true, .example = "\"[::]:25\"",
 	  .is_reloadable = true,
 	  .help = "Address and port, such as \"192.0.2.1:25\", \"[2001:db8::1]:25\" or \"*:25\". With "
-		  "\"*\" and \"[::]\" clients are served over IPv6 and IPv4. \"socket:NAME\" is a socket that "
-		  "is handed over at the start, as systemd does, by its name (FileDescriptorName); there may be "
-		  "several of that name." },
+		  "\"*\" and \"[::]\" clients are served over IPv6 and IPv4; over IPv6 alone if another listener "
+		  "has that port at an IPv4 address. \"socket:NAME\" is a socket that is handed over at the start, "
+		  "as systemd does, by its name (FileDescriptorName); there may be several of that name." },
 	{ LISTENER(reuse_port), BOOL, .default_text = "false",
 	  .help = "Share the address and port with other processes of the same user that ask for it too: the "
 		  "kernel spreads the connections over them (SO_REUSEPORT)." },

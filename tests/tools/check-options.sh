@@ -4,7 +4,8 @@
 # still good and, but for the greeting, gives what it gave without: so each of
 # them shows the default. With each "# key = value;", which is an example, it
 # is still good. The manual has an entry for each key and for no other,
-# and its examples are good configurations.
+# and its examples, and those for people who come from mailfront, are good
+# configurations.
 # BUILD names the build directory (where options_man and the manual are), srcdir the source tree.
 set -eu
 
@@ -13,7 +14,8 @@ build=${BUILD:-.}
 tool=$build/options_man
 sample=$top/etc/smtpfrontd.conf
 page=$build/man/smtpfrontd.conf.5
-for file in "$tool" "$sample" "$page"; do
+mailfront=$top/man/smtpfrontd-mailfront.7
+for file in "$tool" "$sample" "$page" "$mailfront"; do
 	[ -e "$file" ] || { echo "check-options: no $file" >&2; exit 2; }
 done
 
@@ -55,14 +57,15 @@ diff "$dir/smtpfrontd.conf.dump" "$dir/all.conf.dump" ||
 # The manual.
 sed -n 's/^\.It Ic \([a-z_0-9]*\)$/\1/p' "$page" | sort -u >"$dir/manual"
 diff "$dir/keys" "$dir/manual" || complain "$page has other keys (>) than the option table (<)"
+grep -q '^\.\\" example$' "$mailfront" || complain "$mailfront has no examples"
 awk -v dir="$dir" '
 /^\.\\" example$/ { wanted = 1; next }
 wanted && /^\.Bd / { wanted = 0; file = dir "/example" ++count ".conf"; next }
 /^\.Ed$/ { file = "" }
-file { gsub(/\\e/, "\\"); print >file }' "$page"
+file { gsub(/\\e/, "\\"); print >file }' "$page" "$mailfront"
 [ -e "$dir/example1.conf" ] || complain "$page has no examples"
 for file in "$dir"/example*.conf; do
-	"$tool" --dump "$file" >/dev/null 2>"$dir/error" || complain "an example of $page: $(cat "$dir/error")"
+	"$tool" --dump "$file" >/dev/null 2>"$dir/error" || complain "an example of the manual: $(cat "$dir/error")"
 done
 
 [ $status != 0 ] || echo "options: $(wc -l <"$dir/keys") keys, each in the sample file and in the manual"
