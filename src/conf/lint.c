@@ -132,11 +132,46 @@ static bool same_listener(const struct listener_config *a, const struct listener
 	return same_socket(&a->addr, &b->addr);
 }
 
+static bool has_all_addresses(const struct listener_config *listener)
+{
+	static const uint8_t unspecified[16];
+
+	return !listener->socket_name && listener->addr.family == ADDR_IPV6 &&
+	       memcmp(listener->addr.ip, unspecified, sizeof(unspecified)) == 0;
+}
+
+/*
+ * "[::]:25" takes IPv4 too, unless an IPv4 listener has that port. Where those are all for this
+ * machine itself, nobody else gets in over IPv4, which is hardly meant.
+ */
+static void check_ipv4(struct lint *l, const struct listener_config *listener)
+{
+	const struct config *config = l->config;
+	const struct listener_config *local = NULL;
+
+	for (size_t i = 0; i < config->listener_count; i++) {
+		const struct listener_config *other = &config->listeners[i];
+
+		if (other->socket_name || other->addr.family != ADDR_IPV4 || !other->addr.port ||
+		    other->addr.port != listener->addr.port)
+			continue;
+		if (other->addr.ip[0] != 127)
+			return;
+		local = other;
+	}
+	if (local)
+		lint_warn(l, listener->place,
+			  "listen: \"%.70s\" serves IPv6 alone, since \"%.70s\" has that port; other IPv4 clients "
+			  "need a listener, too", listener->listen, local->listen);
+}
+
 static bool check_listeners(struct lint *l)
 {
 	const struct config *config = l->config;
 
 	for (size_t i = 0; i < config->listener_count; i++) {
+		if (has_all_addresses(&config->listeners[i]))
+			check_ipv4(l, &config->listeners[i]);
 		for (size_t j = 0; j < i; j++) {
 			char text[128];
 

@@ -57,6 +57,12 @@ static const struct {
 } warnings[] = {
 	{ LISTEN(""), NULL },
 	{ LISTEN("relay_networks = ( \"192.0.2.0/24\", \"127.0.0.0/8\", \"::1\" );"), NULL },
+	{ LISTEN("}, { listen = \"127.0.0.1:25\";"),
+	  "t:3: listen: \"[::]:25\" serves IPv6 alone, since \"127.0.0.1:25\" has that port; other IPv4 clients "
+	  "need a listener, too" },
+	{ LISTEN("}, { listen = \"127.0.0.1:26\";"), NULL },
+	{ LISTEN("}, { listen = \"0.0.0.0:25\";"), NULL },
+	{ LISTEN("}, { listen = \"127.0.0.1:25\"; }, { listen = \"192.0.2.1:25\";"), NULL },
 	{ LISTEN("relay_networks = ( \"128.0.0.0/1\" );"),
 	  "t:3: relay_networks: a network of /1 makes an open relay for all of it" },
 	{ LISTEN("relay_networks = \"2000::/3\";"),
