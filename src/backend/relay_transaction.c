@@ -355,6 +355,12 @@ static void hop_event(void *owner, struct relay_hop *hop, const struct smtp_clie
 	}
 }
 
+/* To refuse the client whom XCLIENT or XFORWARD named tells nothing about the host: others are welcome. */
+static bool is_about_client(const struct relay_hop *hop)
+{
+	return strcmp(hop->reason, "xclient_refused") == 0 || strcmp(hop->reason, "xforward_refused") == 0;
+}
+
 /*
  * May another connection be tried? Yes as long as nobody was accepted. A kept connection that dies
  * before MAIL is answered was dead before, and so may be the others to that host; a fresh one tells
@@ -370,7 +376,8 @@ static bool tries_again(struct relay_transaction *t, struct relay_hop *hop)
 		relay_pool_drop_idle(t->relay, hop->host);
 		return true;
 	}
-	relay_pool_blame(hop);
+	if (!is_about_client(hop))
+		relay_pool_blame(hop);
 	return ++t->failovers < t->relay->host_count;
 }
 
@@ -393,7 +400,7 @@ static void hop_gone(void *owner, struct relay_hop *hop)
 	log_lost(t, hop, NULL);
 	t->stage = RELAY_RESTS;
 	backend_answer_no(&answer, SMTP_REPLY_HOP_LOST, "%.60s: %.90s", hop->host->text, hop->failure);
-	answer.is_down = t->check && !t->accepted && !t->is_streaming;
+	answer.is_down = t->check && !t->accepted && !t->is_streaming && !is_about_client(hop);
 	if (!has_results) {
 		relay_fail(t, &answer);
 		return;

@@ -12,7 +12,7 @@ import pytest
 from client import Client, stuff
 from conftest import is_long
 from daemon import DEADLINE_S
-from hostile_hop import Gone, Hop
+from hostile_hop import Gone, Hop, say
 
 CONTENT = b"Subject: relay\r\n\r\n.dot\r\n..two\r\nlast\r\n"
 
@@ -433,6 +433,26 @@ def test_fallback_takes_what_comes_while_the_hop_is_down(daemon, hops):
         while not hop.taken:
             assert client.message(CONTENT).code == 250
     daemon.log.wait("fallback", backend="hop", fallback="inbox")
+
+
+@pytest.mark.parametrize("verb", ["xclient", "xforward"])
+def test_host_that_refuses_one_client_is_not_down(daemon, hops, verb):
+    """Else whoever is refused by the hop could put off the mail of all others."""
+    hop = hops(features=["PIPELINING", "8BITMIME", f"{verb.upper()} NAME ADDR PORT"])
+    daemon.start(backends={"hop": {"type": "smtp", "hosts": [hop.address], "fallback": "inbox", verb: True},
+                           "inbox": {"type": "maildir", "path": f"{daemon.mail}/%d/%n"}},
+                 routes=[{"backend": "hop"}])
+    hop.fault(verb, say("554 5.7.1 Client host rejected"))
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.expect(250, "MAIL FROM:<sender@example.net>")
+        assert client.expect(451, "RCPT TO:<anna@example.org>").status == "4.3.0"
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert client.message(CONTENT).code == 250
+    assert len(hop.wait_taken(1)) == 1
+    assert not daemon.log.find("hop_down") and not daemon.log.find("fallback")
+    assert daemon.mailbox("anna").messages() == []
 
 
 def test_silent_host_is_given_up_in_time(daemon, hops):
