@@ -399,6 +399,9 @@ static bool check_fallback(struct lint *l, const struct backend_config *b)
 	if (fallback == b)
 		return lint_fail(l, backend_key_place(b, "fallback"),
 			       "fallback: a backend cannot stand in for itself");
+	if (fallback && fallback->relay.fallback)
+		lint_warn(l, backend_key_place(b, "fallback"),
+		     "fallback: \"%s\" has a fallback of its own, which is not asked then", fallback->name);
 	return true;
 }
 

@@ -466,7 +466,7 @@ const struct option option_table[] = {
 		  "and with a good certificate; \"immediate\", from the first byte and with a good certificate." },
 	{ RELAY(tls_name), .type = OPTION_HOSTNAME, .default_words = "the host's, as it stands in hosts",
 	  .example = "\"mail.example.org\"",
-	  .help = "The name for which certificates of the hosts must be." },
+	  .help = "The name for which certificates of the hosts must be. For a unix socket it is localhost by default." },
 	{ RELAY(tls_cafile), .type = OPTION_PATH, .default_words = "the system's authorities",
 	  .example = "\"/etc/smtpfrontd/tls/hop-ca.pem\"",
 	  .help = "The authorities that those certificates may be from, in PEM." },
@@ -493,11 +493,13 @@ const struct option option_table[] = {
 		  "host is not kept busy by clients that are slow." },
 	{ RELAY(offers), .type = OPTION_OFFERS, .default_words = "what was learned at the last contact",
 	  .example = "( \"DSN\", \"BINARYMIME\" )",
-	  .help = "What the hosts are known to offer before they were asked. Extensions that depend on the next hop "
-		  "are offered to clients only when it is known to have them." },
+	  .help = "What the hosts are known to offer before they were asked: any of \"BINARYMIME\", \"DSN\" and "
+		  "\"REQUIRETLS\". Extensions that depend on the next hop are offered to clients only when it is "
+		  "known to have them." },
 	{ .key = "fallback", .scope = OPTION_BACKEND, .backend_types = RELAYS_ONLY | PIPES_ONLY, .is_reloadable = true,
 	  .offset = offsetof(struct backend_config, relay.fallback), .type = OPTION_TEXT, .default_words = "none", .example = "\"inbox\"",
-	  .help = "The name of a backend that takes messages while none of the hosts can be reached, or the program is not there." },
+	  .help = "The name of a backend that takes messages while none of the hosts can be reached, or the "
+		  "program is not there. A fallback of that backend is not asked then." },
 
 	{ PIPE(command), .type = OPTION_COMMAND,
 	  .default_words = "/var/qmail/bin/qmail-queue or /usr/sbin/sendmail, as the type has it",

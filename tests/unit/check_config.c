@@ -275,6 +275,10 @@ static const struct {
 	  "t:1: domains: no route takes recipients in \"example.org\"|"
 	  "t:1: postmaster: no route takes \"anna@example.org\"|"
 	  "t:4: this route is never reached: \"b.org\" is not in domains" },
+	{ FIRST PORT25 "backends = { a = { type = \"sendmail\"; fallback = \"b\"; };\n"
+			"b = { type = \"sendmail\"; fallback = \"c\"; }; c = { type = \"null\"; }; };\n"
+			"routes = ( { backend = \"a\"; } );",
+	  "t:3: fallback: \"b\" has a fallback of its own, which is not asked then" },
 	{ FIRST PORT25 "backends = { a = { type = \"null\"; };\nb = { type = \"null\"; }; };"
 		       "routes = ( { backend = \"a\"; } );",
 	  "t:4: no route leads to the backend \"b\"" },
