@@ -151,8 +151,8 @@ static int error_code(const struct err *err)
 }
 
 /*
- * TLS files are loaded, and a file is made in spool_dir, too: what is wrong there stops the start like
- * any other mistake.
+ * TLS and password files are loaded, and a file is made in spool_dir, too: what is wrong there stops the
+ * start like any other mistake.
  */
 static int test_config(const struct config *config)
 {
@@ -162,7 +162,7 @@ static int test_config(const struct config *config)
 	tell_warnings(config, print_warning);
 	log_open(STDERR_FILENO, LOG_LEVEL_WARNING);
 	is_ok = front_tls_check(config, &err) && server_check_spool(config, &err) &&
-		policies_check(config, &err);
+		server_check_users(config, &err) && policies_check(config, &err);
 	log_flush();
 	if (!is_ok) {
 		fprintf(stderr, "smtpfrontd: %s\n", err.text);

@@ -1,6 +1,7 @@
 #include "front/server_check.h"
 
 #include "auth/checkpassword.h"
+#include "auth/users.h"
 #include "conf/option.h"
 #include "front/route.h"
 #include "front/setup.h"
@@ -13,6 +14,24 @@
 bool server_check_spool(const struct config *config, struct err *err)
 {
 	return spool_disk_try(config->spool_dir, err);
+}
+
+bool server_check_users(const struct config *config, struct err *err)
+{
+	static const unsigned char key[USERS_KEY_SIZE];
+
+	for (size_t i = 0; i < config->auth_count; i++) {
+		const struct auth_config *a = &config->auth[i];
+		struct users *users;
+
+		if (a->type != AUTH_TYPE_FILE)
+			continue;
+		users = users_read(a->path, key, err);
+		if (!users)
+			return false;
+		users_put(&users);
+	}
+	return true;
 }
 
 static void warn_at(void (*warn)(const char *text), const struct config_place *place, const char *what,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from client import Client, Closed
-from daemon import DEADLINE_S, binary
+from daemon import DEADLINE_S, binary, run as run_daemon
 from peers import fetch
 from test_clients import CONTENT, need, run
 from tls import NAME, TlsClient, client_context
@@ -443,6 +443,8 @@ def test_a_bad_file_stops_the_start(daemon, users, text, wrong):
     daemon.expect_trouble(".*")
     assert daemon.exit_code() != 0
     assert wrong in daemon.log.text()
+    looked_at = run_daemon("-t", "-c", daemon.config_file)
+    assert looked_at.returncode != 0 and wrong in looked_at.stderr
 
 
 def test_plain_passwords_that_everybody_may_read_stop_the_start(daemon, users):
