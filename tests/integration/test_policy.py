@@ -142,6 +142,8 @@ def test_a_rule_holds_for_a_host_by_its_confirmed_name(daemon):
 @pytest.mark.skipif(not HOST, reason="127.0.0.1 has no name here")
 def test_another_name_is_not_enough_and_helo_is_none(daemon):
     daemon.start(clients=[{"name": ["trusted.example", f".{HOST}"], "relayclient": True}])
+    if "." not in HOST:
+        daemon.expect_trouble("makes an open relay for all of that domain")
     with Client(daemon.address) as c:
         c.expect(250, "EHLO trusted.example")
         assert code_of(c, "", "ben@example.com").code == 550
