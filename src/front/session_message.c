@@ -70,10 +70,28 @@ static bool spool_content(struct session_shell *sh, struct span content)
 }
 
 /* False: it was taken, but no more may come before spool_rested(). */
+static bool keep_content(struct session_shell *sh, struct span content);
+
+/*
+ * Content that begins with a blank would be the rest of our Received field (RFC 5322 2.2.3), and say there what its
+ * sender wants. Such a message has no header, which is what an empty line before it tells.
+ */
+static void look_at_begin(struct session_shell *sh, struct span content)
+{
+	struct envelope *e = sh->envelope;
+
+	e->has_content = true;
+	e->is_headless = content.ptr[0] == ' ' || content.ptr[0] == '\t';
+	if (e->is_headless && e->is_streamed && !keep_content(sh, SPAN_LITERAL("\n")))
+		session_step_lose_content(e, SMTP_REPLY_LOCAL_ERROR, "the next hop takes nothing");
+}
+
 static bool keep_content(struct session_shell *sh, struct span content)
 {
 	struct envelope *e = sh->envelope;
 
+	if (content.len && !e->content_refusal && !e->has_content)
+		look_at_begin(sh, content);
 	if (content.len == 0 || e->content_refusal)
 		return true;
 	if (!e->is_streamed)
@@ -274,7 +292,8 @@ static bool start_delivery(struct session_shell *sh)
 
 	session_trace_delivery(sh);
 	e->delivery.op = (struct op){ .done = delivery_done, .owner = sh };
-	if (m.recipients && (e->is_streamed || write_trace(sh, &trace))) {
+	if (m.recipients && (e->is_streamed || write_trace(sh, &trace)) &&
+	    (!e->is_headless || e->is_streamed || buf_add_str(&trace, "\n"))) {
 		m.trace = buf_span(&trace);
 		is_running = backend_deliver_start(e->transaction, &e->delivery, &m);
 	} else {

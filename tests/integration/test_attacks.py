@@ -139,6 +139,15 @@ def test_a_gigabyte_of_noop_is_not_read_when_the_replies_are_not(daemon):
 # --- those who do not wait
 
 
+@pytest.mark.parametrize("begin", [b" (forged tail)", b"\tby us; Mon, 1 Jan 2001 00:00:00 +0000"], ids=["blank", "tab"])
+def test_first_line_does_not_continue_our_received_field(client, daemon, begin):
+    client.ehlo()
+    assert client.message(begin + b"\r\nSubject: x\r\n\r\nbody\r\n").code == 250
+    message = daemon.mailbox("anna").only()
+    assert begin not in message.received.encode()
+    assert message.content == b"\n" + begin + b"\nSubject: x\n\nbody\n"
+
+
 @pytest.mark.parametrize("early", [b"EHLO x\r\n", b"\n", b"x", b"QUIT\r\n", b"\x16\x03\x01\x02\x00\x01\x00"])
 def test_early_talker_is_refused(daemon, early):
     daemon.start(greeting_delay=20)
