@@ -459,6 +459,8 @@ static enum session_step answer_overlong(struct smtp_session *s, struct smtp_eve
 	if (s->state == SESSION_AUTH)
 		return session_refuse_overlong_auth_line(s, event);
 	s->stage = "command";
+	/* It may have been AUTH. */
+	s->is_secret_due = true;
 	return session_answer(s, SMTP_REPLY_LINE_TOO_LONG, SPAN_LITERAL(""), event);
 }
 

@@ -324,7 +324,8 @@ enum session_step session_handle_command(struct smtp_session *s, struct span lin
 		if (!span_ieq(span_head(line, n), verbs[i].name))
 			continue;
 		s->stage = verbs[i].stage;
-		s->is_secret_due = false;
+		/* Whatever answers AUTH, responses may follow; who takes it knows better. */
+		s->is_secret_due = verbs[i].handle == verb_auth;
 		c.line = session_shown_line(s, line);
 		if (verbs[i].when == BEHIND_TLS && s->options->requires_tls && !s->is_tls)
 			return answer(s, SMTP_REPLY_TLS_FIRST, &c, event);
