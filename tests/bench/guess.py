@@ -74,7 +74,7 @@ def main():
         daemon = Daemon(Path(directory) / "d")
         daemon.start(listeners=[{"listen": "127.0.0.1:0", "offer_auth": False},
                                 {"listen": "127.0.0.1:0", "auth_without_tls": True}],
-                     backends={"sink": {"type": "null"}}, max_sessions_per_client=1000,
+                     backends={"sink": {"type": "null"}}, routes=None, max_sessions_per_client=1000,
                      auth=[{"type": "file", "path": str(users)}])
         quiet = good_clients(daemon, seconds)
         stop, counts = threading.Event(), Counter()
