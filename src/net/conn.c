@@ -78,7 +78,7 @@ bool conn_offer(struct conn *c, struct span in, size_t *used)
 	c->is_offering = false;
 	BUG_ON(*used > in.len);
 	/* What was lent is memory of the loop, of `kept` or of libevent, and ours to write to. */
-	if (c->wipes && !c->is_given_up)
+	if (c->wipes && *used && !c->is_given_up)
 		explicit_bzero((char *)in.ptr, *used);
 	return !c->is_given_up;
 }
