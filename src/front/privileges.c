@@ -22,7 +22,7 @@ static uint32_t bit(int capability)
 static bool get_permitted(uint64_t *permitted, struct err *err)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[CAP_WORDS];
+	struct __user_cap_data_struct data[CAP_WORDS] = { 0 };
 
 	if (syscall(SYS_capget, &header, data) < 0)
 		return err_set_errno(err, "capget");
