@@ -31,6 +31,7 @@ struct session_config {
 	uint32_t max_hops;
 	uint32_t max_command_line;  /* octets */
 	uint32_t max_recipients;
+	uint32_t max_recipient_domains; /* 0: unlimited */
 	uint32_t max_messages;
 	uint32_t max_errors;
 	uint32_t maxnotimpl;        /* 0: unlimited */

@@ -203,6 +203,10 @@ const struct option option_table[] = {
 	  .default_text = "1000",
 	  .help = "Recipients of one message. Those beyond are put off with 452, and the client sends to "
 		  "them again later. RFC 5321 asks for 100 at least." },
+	{ SESSION(max_recipient_domains, max_recipient_domains), COUNT(1, 1000), .may_be_unlimited = true,
+	  .is_reloadable = true, .default_text = "unlimited",
+	  .help = "Domains of the recipients of one message, announced as RCPTDOMAINMAX (RFC 9422). Recipients "
+		  "in others are put off with 452. The word \"unlimited\" takes the limit away." },
 	{ SESSION(max_messages, max_messages), COUNT(1, 1000000), .is_reloadable = true,
 	  .seed = "$MAXMSGS", .default_text = "10000",
 	  .help = "Messages in one session." },

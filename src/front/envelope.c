@@ -43,6 +43,16 @@ bool envelope_keep(struct envelope *e, struct span text, struct span *kept)
 	return copy != NULL;
 }
 
+bool envelope_has_domain(const struct envelope *e)
+{
+	const struct span domain = smtp_address_domain(&e->candidate);
+
+	for (const struct envelope_recipient *r = e->domains; r; r = r->next_domain)
+		if (span_ieq(smtp_address_domain(&r->address), domain))
+			return true;
+	return false;
+}
+
 bool envelope_add_recipient(struct envelope *e)
 {
 	struct envelope_recipient *r = arena_alloc(&e->arena, sizeof(*r));
@@ -52,6 +62,11 @@ bool envelope_add_recipient(struct envelope *e)
 	r->address = e->candidate;
 	r->notify = e->candidate_notify;
 	r->orcpt = e->candidate_orcpt;
+	if (e->counts_domains && !envelope_has_domain(e)) {
+		r->next_domain = e->domains;
+		e->domains = r;
+		e->domain_count++;
+	}
 	if (e->last)
 		e->last->next = r;
 	else

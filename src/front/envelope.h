@@ -13,6 +13,7 @@
 
 struct envelope_recipient {
 	struct envelope_recipient *next;
+	struct envelope_recipient *next_domain; /* of those with which another domain came */
 	struct smtp_address address;
 	unsigned notify;   /* bits of enum smtp_dsn_notify */
 	struct span orcpt; /* in the arena; empty: none */
@@ -26,6 +27,9 @@ struct envelope {
 	struct backend_mail mail; /* what MAIL said; its pointers lead here and to the session */
 	struct envelope_recipient *first, *last;
 	size_t recipient_count;
+	struct envelope_recipient *domains; /* the first recipient of each domain */
+	uint32_t domain_count;
+	bool counts_domains; /* max_recipient_domains is set */
 	struct backend_transaction *transaction; /* owned; NULL until there was a recipient to ask for */
 	struct backend *routed; /* whom the route names; the transaction may be with its fallback. Borrowed. */
 	uint64_t begun_ms;
@@ -60,6 +64,9 @@ void envelope_free(struct envelope **envelope);
 
 /* A copy in the arena, of which *kept tells. False: out of memory. */
 MUST_CHECK bool envelope_keep(struct envelope *e, struct span text, struct span *kept);
+
+/* Has a recipient that was added the candidate's domain? Looks at one for each domain. */
+bool envelope_has_domain(const struct envelope *e);
 
 /* Add the candidate. False: out of memory. */
 MUST_CHECK bool envelope_add_recipient(struct envelope *e);

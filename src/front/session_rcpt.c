@@ -205,6 +205,16 @@ static const struct smtp_reply *ask_policies(struct session_shell *sh, const str
 	return reply;
 }
 
+/* RFC 9422 4.3: as with recipients, those of another domain are put off. */
+static bool has_too_many_domains(struct session_shell *sh)
+{
+	struct envelope *e = sh->envelope;
+	uint32_t most = sh->options.max_recipient_domains;
+
+	e->counts_domains = most > 0;
+	return most && e->domain_count >= most && !envelope_has_domain(e);
+}
+
 void session_step_rcpt(struct session_shell *sh, const struct smtp_event *event, struct step_verdict *v)
 {
 	struct envelope *e = sh->envelope;
@@ -217,6 +227,8 @@ void session_step_rcpt(struct session_shell *sh, const struct smtp_event *event,
 		reply = ask_policies(sh, &event->address, &detail);
 	else
 		reply = smtp_reply(SMTP_REPLY_NO_MEMORY);
+	if (!reply && has_too_many_domains(sh))
+		reply = smtp_reply(SMTP_REPLY_TOO_MANY_DOMAINS);
 	if (!reply)
 		reply = name_candidate(sh) ? ask_backend(sh, &v->is_pending, &detail) :
 					     smtp_reply(SMTP_REPLY_UNKNOWN_MAILBOX);

@@ -48,6 +48,8 @@ static const struct smtp_reply replies[] = {
 					     "max_recipients" },
 	[SMTP_REPLY_OTHER_DESTINATION] = { 452, "4.5.3", "That recipient needs a message of its own; send it again.",
 					   "other_destination" },
+	[SMTP_REPLY_TOO_MANY_DOMAINS] = { 452, "4.5.3", "Too many domains for one message; send to this one separately.",
+					  "too_many_domains" },
 	[SMTP_REPLY_MIXED_OUTCOME] = { 451, "4.3.0", "Not all recipients could be served. Send it again.",
 				       "mixed_outcome" },
 	[SMTP_REPLY_NOT_IMPLEMENTED] = { 500, "5.5.1", "Not implemented.", "not_implemented" },

@@ -225,6 +225,21 @@ def test_recipients_beyond_the_limit_are_452_and_far_beyond_close(daemon):
     assert codes[-1] == 421 and len(codes) <= 1002
 
 
+def test_domains_of_one_message_are_limited(daemon):
+    daemon.start(max_recipient_domains=2, domains=["a.example", "b.example", "c.example"],
+                 postmaster="anna@a.example", backends={"sink": {"type": "null"}}, routes=None)
+    with Client(daemon.address) as c:
+        assert "RCPTDOMAINMAX=2" in str(c.expect(250, "EHLO x").lines)
+        for _ in range(2):
+            c.expect(250, "MAIL FROM:<x@example.net>")
+            c.expect(250, "RCPT TO:<x@a.example>")
+            c.expect(250, "RCPT TO:<x@b.example>")
+            assert c.expect(452, "RCPT TO:<x@c.example>").status == "4.5.3"
+            c.expect(250, "RCPT TO:<y@A.example>")
+            c.expect(250, "RSET")
+    daemon.log.wait("refused", reason="too_many_domains", count=2)
+
+
 def test_messages_per_session_are_limited(daemon):
     daemon.start(max_messages=2)
     with Client(daemon.address) as c:
