@@ -281,7 +281,7 @@ static void on_ended(struct op *op)
 {
 	struct pipe_delivery *d = LIST_OWNER(op, struct pipe_delivery, run.op);
 
-	pipe_answer(&d->answer, d->program->kind, &d->run, pipe_files_were_read(&d->files),
+	pipe_answer(&d->answer, d->program, &d->run, pipe_files_were_read(&d->files),
 		    buf_span(&d->said));
 	conclude(d);
 }

@@ -15,6 +15,13 @@
 
 enum backend_pipe_kind { BACKEND_PIPE_QMAIL_QUEUE, BACKEND_PIPE_SENDMAIL };
 
+/* What is said when the program ends with this exit code; the reply's own code follows from that. */
+struct backend_pipe_reply {
+	unsigned exit_code; /* 1 to 255 */
+	struct span status; /* enhanced status code; empty: x.3.0 */
+	struct span text;
+};
+
 /* All of it is copied. */
 struct backend_pipe_options {
 	const char *name;
@@ -23,6 +30,8 @@ struct backend_pipe_options {
 	size_t command_count;           /* 0: the usual path */
 	const char *const *environment; /* "NAME": as we have it, "NAME=value" */
 	size_t environment_count;
+	const struct backend_pipe_reply *replies; /* qmail-queue: of two for a code the first holds */
+	size_t reply_count;
 	uint64_t timeout_ms;   /* for the program, and for its turn to come */
 	unsigned max_children; /* at a time */
 	struct loop *loop;

@@ -1,5 +1,6 @@
 /* What the end of a program means for the client. */
 #include "backend/pipe_private.h"
+#include "base/bug.h"
 
 #include <stdio.h>
 #include <sysexits.h>
@@ -53,14 +54,47 @@ static const struct smtp_reply *reply_for(enum backend_pipe_kind kind, int code)
 	return &row->reply;
 }
 
+bool pipe_replies_keep(struct pipe_program *p, const struct backend_pipe_options *o)
+{
+	for (size_t i = 0; i < o->reply_count; i++) {
+		const struct backend_pipe_reply *own = &o->replies[i];
+		struct smtp_reply *reply = arena_alloc(&p->arena, sizeof(*reply));
+
+		BUG_ON(own->exit_code == 0 || own->exit_code >= PIPE_EXIT_CODES);
+		if (!reply)
+			return false;
+		if (p->replies[own->exit_code])
+			continue;
+		*reply = *reply_for(o->kind, (int)own->exit_code);
+		reply->text = arena_dup(&p->arena, own->text);
+		if (own->status.len)
+			reply->status = arena_dup(&p->arena, own->status);
+		if (!reply->text || !reply->status)
+			return false;
+		p->replies[own->exit_code] = reply;
+	}
+	return true;
+}
+
+/* The text of the configuration may be gone before the answer is: it is copied. */
+static void say(struct backend_answer *answer, const struct pipe_program *p, int exit_code)
+{
+	const struct smtp_reply *own = p->replies[exit_code], *usual = reply_for(p->kind, exit_code);
+
+	if (own)
+		backend_answer_pass_on(answer, own, own->reason);
+	else
+		answer->reply = *usual;
+}
+
 static struct span first_line(struct span text)
 {
 	text = span_head(text, span_find(text, '\n'));
 	return span_trim(span_head(text, span_find(text, '\r')));
 }
 
-void pipe_answer(struct backend_answer *answer, enum backend_pipe_kind kind, const struct child_run *run,
-		 bool was_read, struct span said)
+void pipe_answer(struct backend_answer *answer, const struct pipe_program *program,
+		 const struct child_run *run, bool was_read, struct span said)
 {
 	bool has_exited = run->end == CHILD_EXITED;
 	struct span line = span_head(first_line(said), SHOWN_MAX);
@@ -70,7 +104,7 @@ void pipe_answer(struct backend_answer *answer, enum backend_pipe_kind kind, con
 	if (has_exited && run->status == 0 && was_read)
 		return;
 	/* Without a code of its own: killed, not started, or a 0 that cannot be true. */
-	answer->reply = *reply_for(kind, has_exited ? run->status : 0);
+	say(answer, program, has_exited ? run->status : 0);
 	answer->is_down = run->end == CHILD_NOT_STARTED;
 	if (has_exited && run->status == 0)
 		what = "exit code 0, but it has not read all that it was given";

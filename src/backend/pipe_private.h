@@ -10,6 +10,8 @@
 #include "base/list.h"
 #include "net/child.h"
 
+enum { PIPE_EXIT_CODES = 256 };
+
 /*
  * What a backend runs, and its turns. Counted by references, so that what was begun goes on when the backend
  * is gone. Strings are in the arena and never change.
@@ -23,6 +25,7 @@ struct pipe_program {
 	size_t command_count;
 	const char *const *environment; /* "NAME=value" each */
 	size_t environment_count;
+	const struct smtp_reply *replies[PIPE_EXIT_CODES]; /* by exit code; NULL: the usual one */
 	uint64_t timeout_ms;
 	unsigned max_running, running;
 	struct list waiting; /* of struct pipe_delivery, the first to come first */
@@ -70,8 +73,11 @@ void pipe_program_look(const char *path, struct backend_answer *answer);
 /* ---- what is said of it (pipe_answer.c) ---- */
 
 /* How a run ended, in SMTP. `said` is what the program wrote. */
-void pipe_answer(struct backend_answer *answer, enum backend_pipe_kind kind, const struct child_run *run,
-		 bool was_read, struct span said);
+void pipe_answer(struct backend_answer *answer, const struct pipe_program *program,
+		 const struct child_run *run, bool was_read, struct span said);
+
+/* Texts of the configuration's own for exit codes. False: out of memory. */
+MUST_CHECK bool pipe_replies_keep(struct pipe_program *program, const struct backend_pipe_options *options);
 
 extern const struct smtp_reply pipe_reply_nul, pipe_reply_busy, pipe_reply_sender, pipe_reply_recipient;
 

@@ -101,7 +101,8 @@ struct pipe_program *pipe_program_new(const struct backend_pipe_options *o)
 	list_init(&p->waiting);
 	p->name = arena_dup(&p->arena, span_str(o->name));
 	p->group = child_group_new(o->loop, o->disk, o->max_children, 0, NULL);
-	if (!p->name || !p->group || !keep_command(p, o) || !keep_environment(p, o))
+	if (!p->name || !p->group || !keep_command(p, o) || !keep_environment(p, o) ||
+	    !pipe_replies_keep(p, o))
 		pipe_program_put(&p);
 	return p;
 }

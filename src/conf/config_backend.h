@@ -20,6 +20,7 @@ enum backend_type {
 struct pipe_config {
 	struct text_list command;     /* the program's path, and arguments; empty: as the type has it */
 	struct text_list environment; /* "NAME": as we have it; "NAME=value" */
+	struct text_list replies;     /* qmail-queue only; see conf/exit_reply.h */
 	uint32_t timeout_s;
 	uint32_t max_children;
 	bool set_id;

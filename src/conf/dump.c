@@ -145,6 +145,7 @@ static void dump_value(const struct config *config, const struct option *o, cons
 	case OPTION_OFFERS:
 	case OPTION_COMMAND:
 	case OPTION_VARIABLES:
+	case OPTION_EXIT_REPLIES:
 		dump_texts(field, out);
 		break;
 	case OPTION_HOST_PATTERNS:

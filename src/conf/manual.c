@@ -81,6 +81,7 @@ static const char *type_words(const struct option *o)
 		[OPTION_OFFERS] = "A list of words",
 		[OPTION_COMMAND] = "A list of a path and arguments",
 		[OPTION_VARIABLES] = "A list of variables",
+		[OPTION_EXIT_REPLIES] = "A list of exit codes with their texts",
 		[OPTION_NETWORKS] = "A list of addresses and networks",
 		[OPTION_CERTIFICATES] = "A list of groups",
 		[OPTION_BACKEND_NAME] = "A name",

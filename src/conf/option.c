@@ -11,7 +11,8 @@
 enum {
 	MAILDIR_ONLY = 1u << BACKEND_MAILDIR,
 	RELAYS_ONLY = 1u << BACKEND_LMTP | 1u << BACKEND_SMTP,
-	PIPES_ONLY = 1u << BACKEND_QMAIL_QUEUE | 1u << BACKEND_SENDMAIL,
+	QMAIL_QUEUE_ONLY = 1u << BACKEND_QMAIL_QUEUE,
+	PIPES_ONLY = QMAIL_QUEUE_ONLY | 1u << BACKEND_SENDMAIL,
 	ANY_BACKEND = MAILDIR_ONLY | 1u << BACKEND_NULL | RELAYS_ONLY | PIPES_ONLY,
 };
 
@@ -355,6 +356,12 @@ const struct option option_table[] = {
 	  .is_reloadable = true,
 	  .help = "The places where messages go, each a group with a name of its own. There must be at "
 		  "least one." },
+	{ GLOBAL(qmail_queue_replies), .type = OPTION_EXIT_REPLIES, .is_reloadable = true,
+	  .seed = "$QQERRMSG_n", .default_words = "texts of ours",
+	  .example = "( \"31: 5.7.1 We do not want this.\", \"53: The queue is full.\" )",
+	  .help = "What the client is told when qmail-queue ends with some exit code: the code, a colon, and a "
+		  "text of one line, which may begin with a status code (RFC 3463). Whether it is 554 or 451 "
+		  "is not for the text to say: codes from 11 to 40 refuse a message for good." },
 	{ GLOBAL(routes), .type = OPTION_ROUTES, .default_words = "the one backend there is, for all domains",
 	  .example = "( { domain = \"example.org\"; backend = \"inbox\"; } )",
 	  .is_reloadable = true,
@@ -513,6 +520,11 @@ const struct option option_table[] = {
 	{ PIPE(environment), .type = OPTION_VARIABLES, .default_words = "none", .example = "( \"TZ\", \"QMAILHOME=/var/qmail\" )",
 	  .help = "Variables that the program has beside those that are listed below under PROGRAMS: a name for "
 		  "one that is as the daemon has it, a name with a value for one that is so." },
+	{ .key = "replies", .scope = OPTION_BACKEND, .is_reloadable = true, .backend_types = QMAIL_QUEUE_ONLY,
+	  .offset = offsetof(struct backend_config, pipe.replies), .type = OPTION_EXIT_REPLIES,
+	  .default_words = "those of qmail_queue_replies", .example = "( \"31: 5.7.1 We do not want this.\" )",
+	  .help = "What the client is told when the program ends with some exit code, for this backend alone. A "
+		  "code that is not here has its text from qmail_queue_replies." },
 	{ PIPE_FIELD(timeout, timeout_s), SECONDS(1, 3600), .default_text = "4m",
 	  .help = "How long a program may take, and how long a message waits for its turn. Then the program is "
 		  "killed, and the client is told 451." },

@@ -57,6 +57,7 @@ enum option_type {
 	OPTION_OFFERS,       /* struct text_list */
 	OPTION_COMMAND,      /* struct text_list */
 	OPTION_VARIABLES,    /* struct text_list */
+	OPTION_EXIT_REPLIES, /* struct text_list: "31: 5.7.1 Text", see conf/exit_reply.h */
 	OPTION_U32,          /* uint32_t */
 	OPTION_U64,          /* uint64_t */
 	OPTION_BOOL,         /* bool: true or false, or one of two words */

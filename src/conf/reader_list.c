@@ -1,6 +1,8 @@
 /*
  * Values that are lists.
  */
+#include "base/bug.h"
+#include "conf/exit_reply.h"
 #include "conf/reader_private.h"
 
 #include <stdio.h>
@@ -60,6 +62,25 @@ bool reader_texts(struct reader *r, const struct option *o, const config_setting
 			return false;
 	list->texts = texts;
 	list->count = (size_t)count;
+	return true;
+}
+
+/* One text for a code: of two, one would never be said. */
+bool reader_exit_replies(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+{
+	const struct text_list *list = field;
+	bool is_there[EXIT_REPLY_CODE_MAX + 1] = { false };
+	struct exit_reply reply;
+
+	if (!reader_texts(r, o, s, field))
+		return false;
+	for (size_t i = 0; i < list->count; i++) {
+		BUG_ON(exit_reply_parse(&reply, span_str(list->texts[i])) != NULL);
+		if (is_there[reply.exit_code])
+			return reader_fail(r, config_setting_get_elem(s, (unsigned)i),
+					   "%s: there are two texts for exit code %u", o->key, reply.exit_code);
+		is_there[reply.exit_code] = true;
+	}
 	return true;
 }
 

@@ -43,6 +43,7 @@ bool reader_kept_string(struct reader *r, const struct option *o, const config_s
 /* Values that are lists. */
 bool reader_domains(struct reader *r, const struct option *o, const config_setting_t *s, void *field);
 bool reader_texts(struct reader *r, const struct option *o, const config_setting_t *s, void *field);
+bool reader_exit_replies(struct reader *r, const struct option *o, const config_setting_t *s, void *field);
 bool reader_networks(struct reader *r, const struct option *o, const config_setting_t *s, void *field);
 bool reader_certificates(struct reader *r, const struct option *o, const config_setting_t *s, void *field);
 

@@ -1,4 +1,5 @@
 #include "base/utf8.h"
+#include "conf/exit_reply.h"
 #include "conf/name.h"
 #include "conf/reader_private.h"
 #include "conf/suggest.h"
@@ -86,6 +87,7 @@ static const struct {
 	[OPTION_OFFERS] = { name_check_offer, false, NO_DOMAIN },             /* likewise */
 	[OPTION_COMMAND] = { name_check_argument, false, NO_DOMAIN },         /* likewise */
 	[OPTION_VARIABLES] = { name_check_variable, false, NO_DOMAIN },       /* likewise */
+	[OPTION_EXIT_REPLIES] = { exit_reply_check, false, NO_DOMAIN },       /* likewise */
 };
 
 /* The text with what follows `head` octets replaced; NULL: out of memory, reported. */
@@ -400,6 +402,7 @@ bool reader_value(struct reader *r, const struct option *o, const config_setting
 		[OPTION_OFFERS] = reader_texts,
 		[OPTION_COMMAND] = reader_texts,
 		[OPTION_VARIABLES] = reader_texts,
+		[OPTION_EXIT_REPLIES] = reader_exit_replies,
 		[OPTION_U32] = read_number,
 		[OPTION_U64] = read_number,
 		[OPTION_BOOL] = read_bool,

@@ -1,5 +1,6 @@
 #include "conf/seed.h"
 
+#include "conf/exit_reply.h"
 #include "conf/option.h"
 
 #include <stdio.h>
@@ -38,18 +39,24 @@ static bool fail_memory(struct seed *seed)
 	return err_set(seed->err, "%s: out of memory", seed->config->file);
 }
 
-/* The name goes with the setting, for messages and for the dump. */
-static config_setting_t *add(struct seed *seed, const struct option *o, const char *name, int type)
+/* The name goes with the setting, for messages and for the dump. False: out of memory. */
+static bool note_name(struct seed *seed, config_setting_t *s, const char *name)
 {
-	config_setting_t *s = config_setting_add(seed->group, o->key, type);
 	char *shown = arena_alloc(&seed->config->arena, strlen(name) + 2);
 
-	if (!s || !shown)
-		return NULL;
+	if (!shown)
+		return false;
 	shown[0] = '$';
 	memcpy(shown + 1, name, strlen(name));
 	config_setting_set_hook(s, shown);
-	return s;
+	return true;
+}
+
+static config_setting_t *add(struct seed *seed, const struct option *o, const char *name, int type)
+{
+	config_setting_t *s = config_setting_add(seed->group, o->key, type);
+
+	return s && note_name(seed, s, name) ? s : NULL;
 }
 
 static bool add_string(struct seed *seed, const struct option *o, const char *name, const char *value)
@@ -113,6 +120,46 @@ static bool add_value(struct seed *seed, const struct option *o, const char *nam
 	}
 }
 
+/* One text: "31: 5.7.1 Text", from $QQERRMSG_31. */
+static bool add_exit_reply(struct seed *seed, config_setting_t *list, const char *name, unsigned exit_code,
+			   const char *value)
+{
+	char *text = arena_alloc(&seed->config->arena, strlen(value) + 8);
+	config_setting_t *s;
+
+	if (!text)
+		return fail_memory(seed);
+	sprintf(text, "%u: %s", exit_code, value);
+	s = config_setting_set_string_elem(list, -1, text);
+	return (s && note_name(seed, s, name)) || fail_memory(seed);
+}
+
+/*
+ * A variable for each exit code, and one key for all of them. mailfront says what stands there whatever it is;
+ * here it must be a text, and one that is empty is as good as none.
+ */
+static bool add_exit_replies(struct seed *seed, const struct option *o)
+{
+	config_setting_t *list = NULL;
+	char name[SEED_NAME_SIZE];
+	const char *value;
+
+	for (unsigned code = 1; code <= EXIT_REPLY_CODE_MAX; code++) {
+		snprintf(name, sizeof(name), "QQERRMSG_%u", code);
+		if (!get(seed, name, &value))
+			return false;
+		if (!value || !*value)
+			continue;
+		if (!list)
+			list = add(seed, o, "QQERRMSG_n", CONFIG_TYPE_LIST);
+		if (!list)
+			return fail_memory(seed);
+		if (!add_exit_reply(seed, list, name, code, value))
+			return false;
+	}
+	return true;
+}
+
 /* The first part of ${PROTO}LOCALHOST, which becomes part of a name, and of a file's name. */
 static bool get_proto(struct seed *seed, const char **proto)
 {
@@ -141,6 +188,11 @@ static bool read_rows(struct seed *seed, const char *proto)
 
 		if (!o->seed)
 			continue;
+		if (o->type == OPTION_EXIT_REPLIES) {
+			if (!add_exit_replies(seed, o))
+				return false;
+			continue;
+		}
 		snprintf(name, sizeof(name), "%s%s", has_prefix ? proto : "",
 			 o->seed + (has_prefix ? strlen(prefix) : strlen("$")));
 		if (!get(seed, name, &value) || !add_value(seed, o, name, value))

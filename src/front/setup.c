@@ -51,7 +51,7 @@ static struct backend *new_backend(struct server *server, const struct config *c
 		return setup_relay_new(server, config, b, err);
 	case BACKEND_QMAIL_QUEUE:
 	case BACKEND_SENDMAIL:
-		return setup_pipe_new(server, b, err);
+		return setup_pipe_new(server, config, b, err);
 	}
 	BUG_ON(true);
 }

@@ -1,6 +1,8 @@
 #include "front/setup_pipe.h"
 
 #include "backend/pipe.h"
+#include "base/bug.h"
+#include "conf/exit_reply.h"
 #include "front/server.h"
 
 static bool is_pipe(const struct backend_config *b)
@@ -29,12 +31,31 @@ bool setup_pipe_inspect(const struct backend_config *b, struct err *err)
 	return !is_pipe(b) || backend_pipe_inspect(&options, err);
 }
 
-struct backend *setup_pipe_new(struct server *server, const struct backend_config *b, struct err *err)
+static size_t parse_replies(struct backend_pipe_reply *replies, const struct text_list *texts)
 {
+	for (size_t i = 0; i < texts->count; i++) {
+		struct exit_reply parsed;
+
+		BUG_ON(exit_reply_parse(&parsed, span_str(texts->texts[i])) != NULL);
+		replies[i] = (struct backend_pipe_reply){ parsed.exit_code, parsed.status, parsed.text };
+	}
+	return texts->count;
+}
+
+struct backend *setup_pipe_new(struct server *server, const struct config *config,
+			       const struct backend_config *b, struct err *err)
+{
+	/* The reader has seen that each list has a code once. */
+	struct backend_pipe_reply replies[2 * EXIT_REPLY_CODE_MAX];
 	struct backend_pipe_options options = options_of(b);
 
 	options.loop = server->loop;
 	options.disk = server->disk;
+	if (b->type == BACKEND_QMAIL_QUEUE) {
+		options.replies = replies;
+		options.reply_count = parse_replies(replies, &b->pipe.replies);
+		options.reply_count += parse_replies(replies + options.reply_count, &config->qmail_queue_replies);
+	}
 	return backend_pipe_new(&options, err);
 }
 

@@ -13,7 +13,8 @@ struct server;
 bool setup_pipe_inspect(const struct backend_config *b, struct err *err);
 
 /* NULL: err tells why. */
-struct backend *setup_pipe_new(struct server *server, const struct backend_config *b, struct err *err);
+struct backend *setup_pipe_new(struct server *server, const struct config *config,
+			       const struct backend_config *b, struct err *err);
 
 /* Descriptors that all their programs may need at the same time. */
 uint64_t setup_pipe_descriptors(const struct config *config);

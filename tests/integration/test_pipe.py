@@ -135,6 +135,45 @@ def test_exit_codes_of_qmail_queue_are_passed_on(daemon, mailer, code, reply):
     assert send(daemon).code == 250
 
 
+def test_texts_of_our_own_are_said_for_exit_codes(daemon, mailer):
+    start(daemon, mailer, "qmail-queue", replies=["31: 5.7.1 Not here.", "53: Come back."],
+          top={"qmail_queue_replies": ["31: never said", "40: 5.6.7 From the top level", "53: never said"]})
+    for code, reply in ((31, "554 5.7.1 Not here."), (40, "554 5.6.7 From the top level"),
+                        (53, "451 4.3.0 Come back."), (54, "451 4.3.0 Temporary qmail-queue failure.")):
+        mailer.plan(exit=code)
+        assert str(send(daemon)) == reply
+    refusals = daemon.log.wait("refused", stage="message", count=4)
+    assert refusals[0]["detail"] == "exit code 31" and refusals[0]["reason"] == "qmail_queue"
+
+
+def test_texts_of_mailfronts_variables_are_said_for_exit_codes(daemon, mailer):
+    start(daemon, mailer, "qmail-queue", replies=["40: of the backend"],
+          top={"arguments": ["-e"], "environment": {"QQERRMSG_31": "5.7.1 Of the environment",
+                                                    "QQERRMSG_40": "never said", "QQERRMSG_53": ""}})
+    for code, reply in ((31, "554 5.7.1 Of the environment"), (40, "554 5.3.0 of the backend"),
+                        (53, "451 4.3.0 Write error (queue full?).")):
+        mailer.plan(exit=code)
+        assert str(send(daemon)) == reply
+
+
+def test_a_text_outlives_the_configuration_that_had_it(daemon, mailer):
+    start(daemon, mailer, "qmail-queue", replies=["31: 5.7.1 The old one"])
+    mailer.plan(gate=True, exit=31)
+    replies = []
+    thread = threading.Thread(target=lambda: replies.append(str(send(daemon))))
+    thread.start()
+    wait_until(lambda: len(mailer.started()) == 1, "a program")
+    daemon.configure(backends={"queue": {"type": "qmail-queue", "command": mailer.command("qmail-queue"),
+                                         "replies": ["31: 5.7.1 The new one"]}})
+    daemon.process.send_signal(signal.SIGHUP)
+    change, = daemon.log.wait("changed", key="backends.queue.replies")
+    assert "The new one" in change["after"]
+    mailer.open_gate()
+    thread.join()
+    assert replies == ["554 5.7.1 The old one"]
+    assert str(send(daemon)) == "554 5.7.1 The new one"
+
+
 # ---- sendmail ----
 
 def test_sendmail_gets_sender_and_recipients_as_arguments(daemon, mailer):

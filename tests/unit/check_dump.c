@@ -29,6 +29,8 @@ static const char *const dumped[] = {
 	BASE "lenient = true; bare_newline = \"reject\"; unknown_parameters = \"reject\"; "
 	     "greeting_delay = 5; min_data_rate = 0; log_format = \"json\"; syslog = true; "
 	     "syslog_facility = \"local7\";",
+	FIRST "qmail_queue_replies = [ \"1: a\", \"031:5.7.1  b: c \" ];"
+	      "backends = { q = { type = \"qmail-queue\"; replies = ( \"31: \\\"x\\\"\" ); }; };" PORT25,
 	BASE "clients = ( { address = ( \"192.0.2.0/24\", \"fd00::/8\" ); bare_newline = \"lenient\"; },"
 	     " { address = \"::1\"; } );",
 	FIRST

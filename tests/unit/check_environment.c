@@ -268,6 +268,20 @@ START_TEST(names_and_greetings_come_from_variables)
 }
 END_TEST
 
+START_TEST(texts_for_exit_codes_come_from_numbered_variables)
+{
+	char *variables[] = { "QQERRMSG_255=last", "QQERRMSG_31=5.7.1 no", "QQERRMSG_40=", "QQERRMSG_0=never",
+			      "QQERRMSG_256=never", "QQERRMSG_031=never", "QQERRMSG_n=never", NULL };
+	struct config *config = read_good_variables(variables);
+	const struct text_list *texts = &config->qmail_queue_replies;
+
+	ck_assert_uint_eq(texts->count, 2);
+	ck_assert_str_eq(texts->texts[0], "31: 5.7.1 no");
+	ck_assert_str_eq(texts->texts[1], "255: last");
+	config_put(&config);
+}
+END_TEST
+
 static const struct {
 	char *variables[VARIABLES_MAX];
 	const char *error;
@@ -283,6 +297,13 @@ static const struct {
 	{ { "SMTPGREETING=one\rtwo" }, "$SMTPGREETING: control byte \\x0d" },
 	{ { "TCPLOCALHOST=a b" }, "$TCPLOCALHOST: hostname: \"a b\" is no valid" },
 	{ { "TCPLOCALHOST=a\nb" }, "$TCPLOCALHOST: hostname: must not contain a line break" },
+	{ { "QQERRMSG_31=4.7.1 no" },
+	  "$QQERRMSG_31: qmail_queue_replies: \"31: 4.7.1 no\" has a status code that does not begin with 5" },
+	{ { "QQERRMSG_31=yes", "QQERRMSG_111=5.7.1 no" },
+	  "$QQERRMSG_111: qmail_queue_replies: \"111: 5.7.1 no\" has a status code that does not begin with 4" },
+	{ { "QQERRMSG_53=one\ntwo" }, "$QQERRMSG_53: qmail_queue_replies: must not contain a line break" },
+	{ { "QQERRMSG_53=one\rtwo" }, "$QQERRMSG_53: qmail_queue_replies: \"53: one\rtwo\" may hold only" },
+	{ { "QQERRMSG_53= " }, "$QQERRMSG_53: qmail_queue_replies: \"53:  \" must have a text" },
 	{ { "PROTO=../x" }, "$PROTO: \"../x\" is no name such as TCP" },
 	{ { "PROTO=ABCDEFGHIJKLMNOPQ" }, "$PROTO: \"ABCDEFGHIJKLMNOPQ\" is no name such as TCP" },
 };
@@ -423,6 +444,7 @@ int main(void)
 	ADD_ROWS(tcase, variables_win_over_the_top_level, numbers);
 	tcase_add_test(tcase, a_key_in_a_listener_wins_over_variables);
 	ADD_ROWS(tcase, names_and_greetings_come_from_variables, names);
+	tcase_add_test(tcase, texts_for_exit_codes_come_from_numbered_variables);
 	ADD_ROWS(tcase, a_variable_that_can_not_be_meant_stops_everything, refused);
 	tcase_add_test(tcase, a_mistake_in_the_file_is_found_behind_a_variable);
 	ADD_ROWS(tcase, a_variable_for_tls_is_taken_over_or_refused, tls_variables);

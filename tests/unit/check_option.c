@@ -168,6 +168,7 @@ static const struct {
 	{ "max_hops", "100", "$MAXHOPS" },
 	{ "max_sessions", "1000", NULL },
 	{ "max_sessions_per_client", "100", NULL },
+	{ "qmail_queue_replies", NULL, "$QQERRMSG_n" },
 	{ "log_level", "info", NULL },
 	{ "bare_newline", "auto", NULL },
 	{ "lenient", "false", NULL },

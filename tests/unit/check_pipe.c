@@ -497,12 +497,16 @@ START_TEST(a_backend_without_memory_is_none)
 {
 	const char *command[] = { "/bin/true", "x" };
 	const char *environment[] = { "PATH", "A=b" };
+	static char text[8192];
+	const struct backend_pipe_reply replies[] = { { 31, SPAN_LITERAL("5.7.1"), span_of(text, sizeof(text)) } };
 	const struct backend_pipe_options options = {
 		.name = "queue", .command = command, .command_count = 2, .environment = environment,
 		.environment_count = 2, .timeout_ms = 1000, .max_children = 1, .loop = net_loop, .disk = pool,
+		.replies = replies, .reply_count = 1,
 	};
 	unsigned long failures = 0;
 
+	memset(text, 'x', sizeof(text));
 	for (;;) {
 		struct err err = { .text = "" };
 		struct backend *b;
