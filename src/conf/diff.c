@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PATH_MAX_OCTETS = 512 };
+/* What is told fits into one value of the log (LOG_VALUE_MAX); longer lists are told by what differs. */
+enum { PATH_MAX_OCTETS = 512, TOLD_MAX = 500, LIST_TOLD_WHOLE = 200 };
 
 /* One key of a dump. */
 struct entry {
@@ -223,31 +224,126 @@ static bool is_inherited(const struct diff *d, const struct entry *of, const cha
 	       has_value(find_top(d->after, of->key), after);
 }
 
+static bool is_list(const char *value)
+{
+	return value && value[0] == '(';
+}
+
+/* Is this the comma behind a member of a list, and none in a member? */
+static bool is_separator(const char *list, size_t i)
+{
+	return i && list[i] == ',' && (list[i - 1] == '"' || list[i - 1] == '}');
+}
+
+/* Octets up to the last member that both lists begin with, its comma included. */
+static size_t common_head(const char *a, const char *b)
+{
+	size_t head = 0;
+
+	for (size_t i = 0; a[i] && a[i] == b[i]; i++)
+		if (is_separator(a, i))
+			head = i + 1;
+	return head;
+}
+
+/* Octets from the first member that both lists end with, the comma before it included; none of them in the head. */
+static size_t common_tail(const char *a, const char *b, size_t head)
+{
+	size_t a_len = strlen(a), b_len = strlen(b), tail = 0;
+
+	for (size_t i = 1; i <= a_len - head && i <= b_len - head && a[a_len - i] == b[b_len - i]; i++)
+		if (is_separator(a, a_len - i) && is_separator(b, b_len - i))
+			tail = i;
+	return tail;
+}
+
+/* One of two lists, without what they have in common at both ends. */
+static void write_difference(const char *list, size_t head, size_t tail, char *text)
+{
+	size_t len = strlen(list);
+	const char *begin = head ? list + head : list + 1; /* behind the comma or the bracket */
+	int middle = (int)(len - tail - (size_t)(begin - list)) - (tail ? 0 : (int)strlen(" )"));
+	int shown = middle < TOLD_MAX - 20 ? middle : TOLD_MAX - 20;
+
+	if (middle <= 0)
+		snprintf(text, TOLD_MAX, head || tail ? "( ... )" : "( )");
+	else
+		snprintf(text, TOLD_MAX, "(%s%.*s%s )", head ? " ...," : "", shown, begin,
+			 tail || shown < middle ? ", ..." : "");
+}
+
 /* `before` and `after` are the values of `of`, or NULL. */
 static void tell_key(const struct diff *d, const struct entry *of, const char *before, const char *after)
 {
-	const struct config_change change = {
+	char old[TOLD_MAX], new[TOLD_MAX];
+	struct config_change change = {
 		.path = of->path,
 		.before = before,
 		.after = after,
 		.is_reloadable = is_reloadable(of),
 	};
 
-	if (!is_inherited(d, of, before, after))
-		d->tell(d->owner, &change);
+	if (is_inherited(d, of, before, after))
+		return;
+	if (is_list(before) && is_list(after) && strlen(before) + strlen(after) > LIST_TOLD_WHOLE) {
+		size_t head = common_head(before, after), tail = common_tail(before, after, head);
+
+		write_difference(before, head, tail, old);
+		write_difference(after, head, tail, new);
+		change.before = old;
+		change.after = new;
+	}
+	d->tell(d->owner, &change);
 }
 
-static void tell_group(const struct diff *d, const struct entry *e, bool is_new)
+/* Is it what would hold if nobody had given it? */
+static bool is_default(const struct entries *all, const struct entry *e)
 {
-	char path[PATH_MAX_OCTETS];
+	const struct option *o = option_find(group_of(e), e->key);
+	const struct entry *top = group_of(e) == OPTION_GROUP_LISTENERS ? find_top(all, e->key) : NULL;
+	size_t quotes = e->value[0] == '"';
+	size_t len = strlen(e->value) - 2 * quotes;
+
+	if (top)
+		return strcmp(top->value, e->value) == 0;
+	return o && o->default_text && strlen(o->default_text) == len &&
+	       strncmp(o->default_text, e->value + quotes, len) == 0;
+}
+
+/* What was given in the group that begins at all[i], as "{ key = value; ... }". */
+static void write_group(const struct entries *mine, size_t i, char *text)
+{
+	const struct entry *first = &mine->all[i];
+	size_t used = 1;
+
+	snprintf(text, TOLD_MAX, "{");
+	for (; i < mine->count && strncmp(mine->all[i].path, first->path, first->group_len + 1) == 0; i++) {
+		const struct entry *e = &mine->all[i];
+
+		if (is_default(mine, e))
+			continue;
+		if (used + strlen(e->key) + strlen(e->value) + strlen(" = ; ... }") >= TOLD_MAX) {
+			used += (size_t)snprintf(text + used, TOLD_MAX - used, " ...");
+			break;
+		}
+		used += (size_t)snprintf(text + used, TOLD_MAX - used, " %s = %s;", e->key, e->value);
+	}
+	snprintf(text + used, TOLD_MAX - used, " }");
+}
+
+static void tell_group(const struct diff *d, const struct entries *mine, size_t i, bool is_new)
+{
+	const struct entry *e = &mine->all[i];
+	char path[PATH_MAX_OCTETS], text[TOLD_MAX];
 	const struct config_change change = {
 		.path = path,
-		.before = is_new ? NULL : "{ }",
-		.after = is_new ? "{ }" : NULL,
+		.before = is_new ? NULL : text,
+		.after = is_new ? text : NULL,
 		.is_reloadable = true,
 	};
 
 	snprintf(path, sizeof(path), "%.*s", (int)e->group_len, e->path);
+	write_group(mine, i, text);
 	d->tell(d->owner, &change);
 }
 
@@ -261,7 +357,7 @@ static size_t tell_only(const struct diff *d, const struct entries *mine, size_t
 		tell_key(d, e, is_new ? NULL : e->value, is_new ? e->value : NULL);
 		return i + 1;
 	}
-	tell_group(d, e, is_new);
+	tell_group(d, mine, i, is_new);
 	while (i < mine->count && strncmp(mine->all[i].path, e->path, e->group_len + 1) == 0)
 		i++;
 	return i;

@@ -12,7 +12,11 @@
 struct config_change {
 	/* "timeout", "backends.inbox.quota", "listeners[[::]:25].timeout", "routes[0].domain"; or of a whole group */
 	const char *path;
-	const char *before, *after; /* NULL: it is not there; "{ }" for a whole group that is */
+	/*
+	 * NULL: it is not there. A whole group has the keys that were given in it, "{ path = \"/m\"; }", and long lists
+	 * only have the members that differ, "( ..., \"new.example\", ... )". About 500 octets of a list or a group at most.
+	 */
+	const char *before, *after;
 	bool is_reloadable;         /* what the option table says; whole groups are */
 };
 

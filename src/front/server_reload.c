@@ -9,6 +9,9 @@
 
 #include <unistd.h>
 
+/* Changes of which a reload tells: a rule put before many others changes all of those. */
+enum { TOLD_CHANGES_MAX = 100 };
+
 /* What the differences come to. */
 struct reload {
 	unsigned changed, needs_restart;
@@ -29,8 +32,8 @@ static void tell_changed(void *owner, const struct config_change *change)
 
 	if (!change->is_reloadable)
 		return;
-	reload->changed++;
-	log_change(change, LOG_LEVEL_NOTICE, "changed");
+	if (reload->changed++ < TOLD_CHANGES_MAX)
+		log_change(change, LOG_LEVEL_NOTICE, "changed");
 }
 
 /* Against the start, because what was not taken by an earlier reload still is not. */
@@ -42,6 +45,12 @@ static void tell_needs_restart(void *owner, const struct config_change *change)
 		return;
 	reload->needs_restart++;
 	log_change(change, LOG_LEVEL_WARNING, "needs_restart");
+}
+
+static void tell_rest(const struct reload *reload)
+{
+	if (reload->changed > TOLD_CHANGES_MAX)
+		log_text(LOG_LEVEL_NOTICE, "changed", "and %u more", reload->changed - TOLD_CHANGES_MAX);
 }
 
 static void log_lint(const struct config *config)
@@ -87,6 +96,7 @@ bool server_reload(struct server *s, struct config *config, struct err *err)
 	is_told = config_diff(before, config, tell_changed, &reload) &&
 		  config_diff(s->start_config, config, tell_needs_restart, &reload);
 	config_put(&before);
+	tell_rest(&reload);
 	if (!is_told)
 		log_text(LOG_LEVEL_WARNING, "trouble", "out of memory: what has changed is not told in full");
 	/* What was given up does not come back. */

@@ -130,7 +130,16 @@ def test_listeners_come_and_go_and_those_that_stay_keep_their_socket(server):
             c.quit()
         assert old.message(b"x\r\n").code == 250
         old.quit()
-    assert changes(server)["listeners[127.0.0.1:0]"] == ("{ }", None)
+    assert changes(server)["listeners[127.0.0.1:0]"][1] is None
+    assert changes(server)[f"listeners[127.0.0.1:{second}]"] == (
+        None, f'{{ listen = "127.0.0.1:{second}"; max_messages = 1; }}')
+
+
+def test_so_many_changes_are_told_and_the_rest_is_counted(server):
+    rules = [{"address": [f"192.0.2.{i}"], "refuse": "no"} for i in range(150)]
+    assert reload(server, clients=rules)["changed"] == "150"
+    assert len(server.log.find("changed")) == 100 + 1
+    assert server.log.find("changed")[-1]["text"] == "and 50 more"
 
 
 def test_a_port_that_is_taken_refuses_the_whole(server):

@@ -42,7 +42,8 @@ static const struct {
 	  "timeout \"20m\" -> \"5s\"\n" },
 	{ FIRST INBOX "listeners = ( { listen = \"*:25\"; }, { listen = \"*:26\"; } );",
 	  FIRST INBOX "listeners = ( { listen = \"*:26\"; }, { listen = \"*:27\"; reuse_port = true; } );",
-	  "listeners[*:25] { } -> none\nlisteners[*:27] none -> { }\n" },
+	  "listeners[*:25] { listen = \"*:25\"; } -> none\n"
+	  "listeners[*:27] none -> { listen = \"*:27\"; reuse_port = true; }\n" },
 	{ FIRST PORT25 "backends = { a = { type = \"null\"; }; };",
 	  FIRST PORT25 "backends = { a = { type = \"maildir\"; path = \"/m/%u\"; }; b = { type = \"null\"; }; };"
 		       "routes = ( { domain = \"example.org\"; backend = \"a\"; }, { backend = \"b\"; } );",
@@ -53,10 +54,10 @@ static const struct {
 	  "backends.a.quota_messages none -> \"unlimited\"\n"
 	  "backends.a.quota_reply none -> \"temporary\"\n"
 	  "backends.a.type \"null\" -> \"maildir\"\n"
-	  "backends.b none -> { }\n"
+	  "backends.b none -> { type = \"null\"; }\n"
 	  "routes[0].domain none -> \"example.org\"\n"
-	  "routes[1] none -> { }\n" },
-	{ BASE "clients = ( { address = \"::1\"; } );", BASE, "clients[0] { } -> none\n" },
+	  "routes[1] none -> { backend = \"b\"; }\n" },
+	{ BASE "clients = ( { address = \"::1\"; } );", BASE, "clients[0] { address = ( \"::1/128\" ); } -> none\n" },
 };
 
 START_TEST(each_difference_is_told_once_and_nothing_else)
@@ -74,6 +75,53 @@ START_TEST(listeners_of_one_address_are_compared_in_their_order)
 }
 END_TEST
 
+/* Names of 19 octets, n of them, one of which is another. The text they are written to is as long as that. */
+static const char *domains_text(unsigned n, unsigned odd, char *text)
+{
+	size_t used = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		used += (size_t)sprintf(text + used, "%s\"%s%04u.example.org\"", i ? ", " : "", i == odd ? "odd" : "all", i);
+	return text;
+}
+
+static const char *rule(const char *names)
+{
+	static char texts[2][32768];
+	static unsigned next;
+	char *text = texts[next++ % 2];
+
+	snprintf(text, sizeof(texts[0]), "%sclients = ( { name = ( %s ); } );", BASE, names);
+	return text;
+}
+
+START_TEST(long_lists_are_told_by_what_differs)
+{
+	static char few[32768], more[32768];
+
+	ck_assert_str_eq(diff(rule(domains_text(1000, 9999, few)), rule(domains_text(1000, 500, more))),
+			 "clients[0].name ( ..., \"all0500.example.org\", ... ) -> "
+			 "( ..., \"odd0500.example.org\", ... )\n");
+	ck_assert_str_eq(diff(rule(domains_text(999, 9999, few)), rule(domains_text(1000, 9999, more))),
+			 "clients[0].name ( ..., \"all0998.example.org\" ) -> "
+			 "( ..., \"all0998.example.org\", \"all0999.example.org\" )\n");
+	ck_assert_str_eq(diff(rule(domains_text(50, 0, few)), rule(domains_text(50, 9999, more))),
+			 "clients[0].name ( \"odd0000.example.org\", ... ) -> ( \"all0000.example.org\", ... )\n");
+}
+END_TEST
+
+START_TEST(what_is_told_of_a_list_or_a_group_is_bounded)
+{
+	static char one[32768], other[32768];
+	const char *text = diff(rule(domains_text(1, 0, one)), rule(domains_text(1000, 9999, other)));
+
+	ck_assert_uint_lt(strlen(text), 700);
+	ck_assert_ptr_nonnull(strstr(text, ", ... )\n"));
+	text = diff(BASE, rule(domains_text(1000, 9999, other)));
+	ck_assert_str_eq(text, "clients[0] none -> { ... }\n");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("diff");
@@ -81,6 +129,8 @@ int main(void)
 
 	ADD_ROWS(tcase, each_difference_is_told_once_and_nothing_else, differences);
 	tcase_add_test(tcase, listeners_of_one_address_are_compared_in_their_order);
+	tcase_add_test(tcase, long_lists_are_told_by_what_differs);
+	tcase_add_test(tcase, what_is_told_of_a_list_or_a_group_is_bounded);
 	suite_add_tcase(suite, tcase);
 	return unit_main(suite);
 }
