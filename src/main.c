@@ -161,8 +161,8 @@ static int test_config(const struct config *config)
 
 	tell_warnings(config, print_warning);
 	log_open(STDERR_FILENO, LOG_LEVEL_WARNING);
-	is_ok = front_tls_check(config, &err) && server_check_spool(config, &err) &&
-		server_check_users(config, &err) && policies_check(config, &err);
+	is_ok = privileges_check(config, &err) && front_tls_check(config, &err) && server_check_spool(config, &err) &&
+		server_check_users(config, &err) && server_check_relays(config, &err) && policies_check(config, &err);
 	log_flush();
 	if (!is_ok) {
 		fprintf(stderr, "smtpfrontd: %s\n", err.text);
@@ -345,7 +345,7 @@ static bool start_server(struct run *run, struct loop *loop, struct config *conf
 {
 	struct privileges privileges;
 
-	if (!pid_file_open(pid_file, config->pid_file, err) || !privileges_enter(&privileges, config, err))
+	if (!pid_file_open(pid_file, config, err) || !privileges_enter(&privileges, config, err))
 		return false;
 	tell_warnings(config, log_warning);
 	run->server = server_new(loop, config, err);

@@ -159,19 +159,16 @@ static bool keep_options(struct relay *relay, const struct relay_options *option
 
 static bool make_tls(struct relay *relay, const struct relay_options *o, struct err *err)
 {
-	char setting[160];
 	const struct tls_client_options tls = {
 		.ca_file = o->tls_cafile,
 		.verify = o->tls >= RELAY_TLS_VERIFY,
 		.certfile = o->tls_certfile,
 		.keyfile = o->tls_keyfile,
 		.priority = o->tls_priority,
-		.setting = setting,
 	};
 
 	if (o->tls == RELAY_TLS_NEVER)
 		return true;
-	snprintf(setting, sizeof(setting), "backend %.100s", o->name);
 	relay->tls = tls_client_context_new(&tls, err);
 	return relay->tls != NULL;
 }
@@ -191,22 +188,39 @@ static void fill_backend(struct relay *relay)
 	relay_learn_offers(relay);
 }
 
-struct backend *backend_relay_new(const struct relay_options *options, struct err *err)
+/* With all that its options name read. NULL: err tells why. */
+static struct relay *load(const struct relay_options *options, struct err *err)
 {
 	struct relay *relay = calloc(1, sizeof(*relay));
 
 	if (!relay || !keep_options(relay, options)) {
-		err_set(err, "backend %s: out of memory", options->name);
-		if (relay)
-			relay_reap(&relay->garbage);
-		return NULL;
+		err_set(err, "out of memory");
+	} else if (make_tls(relay, options, err) &&
+		   (!options->password_file || relay_read_password(relay, options->password_file, err))) {
+		relay->client_options.password = relay->options.password;
+		return relay;
 	}
-	if (!make_tls(relay, options, err) ||
-	    (options->password_file && !relay_read_password(relay, options->password_file, err))) {
+	if (relay)
 		relay_reap(&relay->garbage);
+	return NULL;
+}
+
+bool backend_relay_try(const struct relay_options *options, struct err *err)
+{
+	struct relay *relay = load(options, err);
+
+	if (!relay)
+		return false;
+	relay_reap(&relay->garbage);
+	return true;
+}
+
+struct backend *backend_relay_new(const struct relay_options *options, struct err *err)
+{
+	struct relay *relay = load(options, err);
+
+	if (!relay)
 		return NULL;
-	}
-	relay->client_options.password = relay->options.password;
 	relay->loop = options->loop;
 	list_init(&relay->hops);
 	list_init(&relay->idle);

@@ -59,8 +59,11 @@ struct relay_options {
 	struct pool *resolver;        /* for names of hosts */
 };
 
-/* NULL: err tells why; TLS files are read here. */
+/* NULL: err tells why, in most cases with the option in front; files are read here. */
 struct backend *backend_relay_new(const struct relay_options *options, struct err *err);
+
+/* Could it be made? Files are read, and nothing is kept; loop, pools and `all` are not looked at. False: err tells why. */
+bool backend_relay_try(const struct relay_options *options, struct err *err);
 
 /* The loop ends, and so do pools and spools: what all these relays have under way is given up. */
 void backend_relay_abandon(struct list *all);

@@ -11,21 +11,21 @@
 
 enum { PASSWORD_MAX = 1024 };
 
-static bool fail(const struct relay *relay, const char *file, const char *wrong, struct err *err)
+static bool fail(const char *file, const char *wrong, struct err *err)
 {
-	return err_set(err, "backend %s: password_file %s %s", relay->options.name, file, wrong);
+	return err_set(err, "password_file: %.300s %s", file, wrong);
 }
 
-static bool look_at_file(const struct relay *relay, const char *file, int fd, struct err *err)
+static bool look_at_file(const char *file, int fd, struct err *err)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
-		return err_set_errno(err, "backend %s: password_file %s", relay->options.name, file);
+		return err_set_errno(err, "password_file: %.300s", file);
 	if (!S_ISREG(st.st_mode))
-		return fail(relay, file, "is no regular file", err);
+		return fail(file, "is no regular file", err);
 	if (st.st_mode & S_IRWXO)
-		return fail(relay, file, "is open to everybody; only its owner and group may have access", err);
+		return fail(file, "is open to everybody; only its owner and group may have access", err);
 	return true;
 }
 
@@ -36,11 +36,11 @@ static bool take_line(struct relay *relay, const char *file, char *text, size_t 
 	if (line.len && line.ptr[line.len - 1] == '\r')
 		line.len--;
 	if (line.len == 0)
-		return fail(relay, file, "has no password in its first line", err);
+		return fail(file, "has no password in its first line", err);
 	if (len == PASSWORD_MAX || memchr(line.ptr, '\0', line.len))
-		return fail(relay, file, "holds no password: it is too long, or has a NUL in it", err);
+		return fail(file, "holds no password: it is too long, or has a NUL in it", err);
 	relay->options.password = arena_dup(&relay->arena, line);
-	return relay->options.password || err_set(err, "backend %s: out of memory", relay->options.name);
+	return relay->options.password || err_set(err, "out of memory");
 }
 
 bool relay_read_password(struct relay *relay, const char *file, struct err *err)
@@ -51,11 +51,11 @@ bool relay_read_password(struct relay *relay, const char *file, struct err *err)
 	bool is_read;
 
 	if (fd < 0)
-		return err_set_errno(err, "backend %s: password_file %s", relay->options.name, file);
-	is_read = look_at_file(relay, file, fd, err);
+		return err_set_errno(err, "password_file: %.300s", file);
+	is_read = look_at_file(file, fd, err);
 	if (is_read) {
 		n = read(fd, text, sizeof(text));
-		is_read = n >= 0 || err_set_errno(err, "backend %s: password_file %s", relay->options.name, file);
+		is_read = n >= 0 || err_set_errno(err, "password_file: %.300s", file);
 	}
 	close(fd);
 	is_read = is_read && take_line(relay, file, text, (size_t)n, err);

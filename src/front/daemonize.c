@@ -1,5 +1,7 @@
 #include "front/daemonize.h"
 
+#include "conf/place.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -89,7 +91,7 @@ static bool write_number(int fd)
 	return ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)len, 0) == len;
 }
 
-bool pid_file_open(struct pid_file *file, const char *path, struct err *err)
+static bool open_and_lock(struct pid_file *file, const char *path, struct err *err)
 {
 	*file = (struct pid_file){ path, -1 };
 	if (!path)
@@ -106,6 +108,11 @@ bool pid_file_open(struct pid_file *file, const char *path, struct err *err)
 	close(file->fd);
 	file->fd = -1;
 	return false;
+}
+
+bool pid_file_open(struct pid_file *file, const struct config *config, struct err *err)
+{
+	return open_and_lock(file, config->pid_file, err) || config_place_tell_top(err, config);
 }
 
 /* Or has somebody put another one in its place, which may be that of a process that runs? */

@@ -8,6 +8,7 @@
 
 #include "base/bug.h"
 #include "base/err.h"
+#include "conf/config.h"
 
 #include <stdbool.h>
 
@@ -32,10 +33,10 @@ struct pid_file {
 };
 
 /*
- * Write the number of this process, and keep the file locked as long as it lives; `path`, which may be NULL, is lent.
+ * Write the number of this process, and keep the file locked as long as it lives. The path is the configuration's, and lent.
  * False: err tells why; another process that holds it is a reason.
  */
-MUST_CHECK bool pid_file_open(struct pid_file *file, const char *path, struct err *err);
+MUST_CHECK bool pid_file_open(struct pid_file *file, const struct config *config, struct err *err);
 
 /* Empty it, and remove it where that is allowed and it is still there. */
 void pid_file_close(struct pid_file *file);

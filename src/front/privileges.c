@@ -1,6 +1,7 @@
 #include "front/privileges.h"
 
 #include "base/log.h"
+#include "conf/place.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -123,6 +124,17 @@ static bool become(const struct identity *who, struct err *err)
 	return setresuid(0, 0, 0) < 0 || err_set(err, "user: the process could become root again");
 }
 
+bool privileges_check(const struct config *config, struct err *err)
+{
+	struct identity who;
+
+	if (!config->user || find_identity(config, &who, err))
+		return true;
+	config_place_tell_top(err, config);
+	err->is_config = true;
+	return false;
+}
+
 bool privileges_enter(struct privileges *p, const struct config *config, struct err *err)
 {
 	struct identity who = { 0 };
@@ -130,14 +142,15 @@ bool privileges_enter(struct privileges *p, const struct config *config, struct 
 	*p = (struct privileges){ false };
 	if (!config->user)
 		return true;
-	if (!find_identity(config, &who, err)) {
-		err->is_config = true;
+	if (!privileges_check(config, err) || !find_identity(config, &who, err))
 		return false;
+	if (geteuid() != 0) {
+		if (is_who(&who))
+			return true;
+		err_set(err, "user: only root can become \"%s\"; start it as root or as that user, in its group",
+			config->user);
+		return config_place_tell_top(err, config);
 	}
-	if (geteuid() != 0)
-		return is_who(&who) || err_set(err,
-					       "user: only root can become \"%s\"; start it as root or as that user, "
-					       "in its group", config->user);
 	if (!config_runs_set_id(config) && !clear_bounding_set(err))
 		return false;
 	p->is_user_changed = become(&who, err);

@@ -16,6 +16,9 @@ struct privileges {
 	bool is_user_changed; /* it was root, and has become config->user */
 };
 
+/* Are user and group there, if they are given? False: err tells why. */
+MUST_CHECK bool privileges_check(const struct config *config, struct err *err);
+
 /*
  * Become config->user, if there is one, with config->group or the user's own and no other groups. Where the process is
  * not root it must be that user already. False: err tells why, and the process must end.

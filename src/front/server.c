@@ -2,6 +2,7 @@
 
 #include "backend/maildir_job.h"
 #include "backend/relay.h"
+#include "conf/place.h"
 #include "front/proxy_gate.h"
 #include "front/server_sockets.h"
 #include "front/server_tls.h"
@@ -233,7 +234,7 @@ static bool build_spool(struct server *s, struct err *err)
 		.disk = spool_disk_new(config->spool_dir, config->spool_reserve, s->disk, err),
 	};
 	if (!s->spool_budget.disk)
-		return false;
+		return config_place_tell_top(err, config);
 	s->spool_budget.disk->max_files = s->max_spool_files;
 	return true;
 }

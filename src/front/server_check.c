@@ -2,10 +2,12 @@
 
 #include "auth/checkpassword.h"
 #include "auth/users.h"
-#include "conf/option.h"
+#include "conf/place.h"
 #include "front/route.h"
 #include "front/setup.h"
+#include "front/setup_auth.h"
 #include "front/setup_pipe.h"
+#include "front/setup_relay.h"
 #include "idn/idn.h"
 #include "spool/disk.h"
 
@@ -13,7 +15,7 @@
 
 bool server_check_spool(const struct config *config, struct err *err)
 {
-	return spool_disk_try(config->spool_dir, err);
+	return spool_disk_try(config->spool_dir, err) || config_place_tell_top(err, config);
 }
 
 bool server_check_users(const struct config *config, struct err *err)
@@ -28,25 +30,27 @@ bool server_check_users(const struct config *config, struct err *err)
 			continue;
 		users = users_read(a->path, key, err);
 		if (!users)
-			return false;
+			return setup_auth_blame_file(a, err);
 		users_put(&users);
 	}
 	return true;
 }
 
-static void warn_at(void (*warn)(const char *text), const struct config_place *place, const char *what,
-		    const char *why)
+static void warn_at(void (*warn)(const char *text), struct config_place place, const char *what, struct err *why)
 {
-	char text[1024];
-
-	snprintf(text, sizeof(text), "%s:%d: %s: %s", place->file, place->line, what, why);
-	warn(text);
+	config_place_tell(why, place, what);
+	warn(why->text);
 }
 
-/* The place of a top-level key, which is given. */
-static const struct config_place *key_place(const struct config *config, const char *key)
+bool server_check_relays(const struct config *config, struct err *err)
 {
-	return &config->places[option_find(OPTION_GROUP_TOP, key) - option_table];
+	for (size_t i = 0; i < config->backend_count; i++) {
+		const struct backend_config *b = &config->backends[i];
+
+		if ((b->type == BACKEND_LMTP || b->type == BACKEND_SMTP) && !setup_relay_try(config, b, err))
+			return false;
+	}
+	return true;
 }
 
 /* False: told. Of what others have to do nothing is known here. */
@@ -61,7 +65,7 @@ static bool check_backend(const struct config *config, const struct backend_conf
 					 setup_pipe_inspect(b, &err))
 		return true;
 	snprintf(what, sizeof(what), "all mail for the backend \"%.100s\" will be put off", b->name);
-	warn_at(warn, &b->place, what, err.text);
+	warn_at(warn, b->place, what, &err);
 	return false;
 }
 
@@ -91,7 +95,7 @@ static void check_postmaster(const struct config *config, const struct backend_c
 	struct err err;
 
 	if (b->type == BACKEND_MAILDIR && !backend_maildir_inspect(&options, postmaster, &err))
-		warn_at(warn, key_place(config, "postmaster"), "mail for postmaster will be put off", err.text);
+		warn_at(warn, config_place_of_top(config, "postmaster"), "mail for postmaster will be put off", &err);
 }
 
 static void check_sources(const struct config *config, void (*warn)(const char *text))
@@ -101,7 +105,7 @@ static void check_sources(const struct config *config, void (*warn)(const char *
 		struct err err;
 
 		if (a->type == AUTH_TYPE_CHECKPASSWORD && !auth_checkpassword_inspect(a->command.texts[0], &err))
-			warn_at(warn, &a->place, "logins will be put off", err.text);
+			warn_at(warn, a->place, "logins will be put off", &err);
 	}
 }
 

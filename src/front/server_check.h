@@ -16,6 +16,9 @@ MUST_CHECK bool server_check_spool(const struct config *config, struct err *err)
 /* Are the password files there, and right? Without them there is no start. False: err tells why. */
 MUST_CHECK bool server_check_users(const struct config *config, struct err *err);
 
+/* Are the certificates and passwords for next hops there, and right? Without them there is no start. False: err tells why. */
+MUST_CHECK bool server_check_relays(const struct config *config, struct err *err);
+
 /* What will put mail or logins off, but may come to be there: each is told to `warn`, as "file:line: text". */
 void server_check_mailboxes(const struct config *config, void (*warn)(const char *text));
 

@@ -1,5 +1,7 @@
 #include "front/server_sockets.h"
 
+#include "conf/place.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -131,15 +133,19 @@ static bool take_handed(struct server *s, struct setup_listener *l, listener_acc
 		if (fd < 0)
 			return false;
 		socket = new_socket(s, s->start_config, l, fd, accept, &why);
-		if (!socket)
-			return err_set(err, "%s:%d: listen: the socket \"%s\" that was handed over: %.200s",
-				       l->config->place.file, l->config->place.line, name, why.text);
+		if (!socket) {
+			err_set(err, "the socket \"%s\" that was handed over: %.200s", name, why.text);
+			return config_place_tell(err, l->config->place, "listen");
+		}
 		socket->handed_name = handed_name(&s->handed, i);
 		list_append(fresh, &socket->link);
 		is_any = true;
 	}
-	return is_any || err_set(err, "%s:%d: listen: no socket was handed over by the name \"%s\"",
-				 l->config->place.file, l->config->place.line, name);
+	if (!is_any) {
+		err_set(err, "no socket was handed over by the name \"%s\"", name);
+		config_place_tell(err, l->config->place, "listen");
+	}
+	return is_any;
 }
 
 /* Find a socket, or open one. */
@@ -154,7 +160,7 @@ static bool open_one(struct server *s, const struct config *config, struct setup
 	}
 	socket = new_socket(s, config, l, -1, accept, err);
 	if (!socket)
-		return false;
+		return config_place_tell(err, l->config->place, "listen");
 	list_append(fresh, &socket->link);
 	return true;
 }

@@ -1,6 +1,6 @@
 #include "front/server_tls.h"
 
-#include "conf/option.h"
+#include "conf/place.h"
 #include "net/tls.h"
 
 #include <stdlib.h>
@@ -93,32 +93,11 @@ static void free_options(struct tls_options *o)
 
 /* ---- loading ---- */
 
-/* Errors begin with the setting that they are about; where it stands comes before that. */
-static void add_place(const struct listener_config *listener, const struct err *why, struct err *err)
-{
-	char key[64];
-	struct span head = span_head(span_str(why->text), sizeof(key) - 1);
-	const struct option *o;
-	struct config_place place;
-
-	snprintf(key, sizeof(key), "%.*s", (int)span_find(head, ':'), why->text);
-	o = option_find(OPTION_GROUP_LISTENERS, key);
-	place = o ? listener->places[o - option_table] : listener->place;
-	if (!place.file)
-		place = listener->place;
-	if (place.line)
-		err_set(err, "%.120s:%d: %.380s", place.file, place.line, why->text);
-	else
-		err_set(err, "%.120s: %.380s", place.file, why->text);
-	err->is_config = true;
-}
-
 /* The context of a listener that has certificates. NULL: err tells why. *state is that of its files. */
 static struct tls_context *load(const struct config *config, size_t i, uint64_t *state, struct err *err)
 {
 	struct tls_context *context = NULL;
 	struct tls_options options;
-	struct err why;
 
 	if (!make_options(&options, config, i)) {
 		err_set(err, "TLS: out of memory");
@@ -126,9 +105,12 @@ static struct tls_context *load(const struct config *config, size_t i, uint64_t 
 	}
 	/* Before they are read: what changes meanwhile is seen at the next look. */
 	*state = tls_options_state(&options);
-	context = tls_context_new(&options, &why);
-	if (!context)
-		add_place(&config->listeners[i], &why, err);
+	context = tls_context_new(&options, err);
+	if (!context) {
+		config_place_tell_named(err, OPTION_GROUP_LISTENERS, config->listeners[i].places,
+					config->listeners[i].place);
+		err->is_config = true;
+	}
 	free_options(&options);
 	return context;
 }

@@ -5,8 +5,16 @@
 #include "auth/dovecot.h"
 #include "auth/file.h"
 #include "auth/pam.h"
+#include "conf/place.h"
 #include "front/server.h"
 #include "front/setup.h"
+
+bool setup_auth_blame_file(const struct auth_config *a, struct err *err)
+{
+	config_place_tell(err, config_place_of(OPTION_GROUP_AUTH, a->places, "path", a->place), "path");
+	err->is_config = true;
+	return false;
+}
 
 static struct auth_source *new_file(struct server *server, const struct auth_config *a, struct err *err)
 {
@@ -14,8 +22,13 @@ static struct auth_source *new_file(struct server *server, const struct auth_con
 		.path = a->path, .mechanisms = a->mechanisms.texts, .loop = server->loop, .pool = server->hashing
 	};
 
+	struct auth_source *source;
+
 	memcpy(o.key, server->auth_key, sizeof(o.key));
-	return auth_file_new(&o, err);
+	source = auth_file_new(&o, err);
+	if (!source)
+		setup_auth_blame_file(a, err);
+	return source;
 }
 
 static struct auth_source *new_dovecot(struct server *server, const struct auth_config *a, struct err *err)
@@ -58,8 +71,9 @@ static struct auth_source *new_pam(struct server *server, const struct auth_conf
 	return auth_pam_new(&o, err);
 #else
 	(void)server;
-	(void)a;
 	err_set(err, "this was built without PAM");
+	config_place_tell(err, config_place_of(OPTION_GROUP_AUTH, a->places, "type", a->place), "type");
+	err->is_config = true;
 	return NULL;
 #endif
 }

@@ -14,6 +14,9 @@ struct server;
 MUST_CHECK bool setup_auth_build(struct auth_chain *chain, struct server *server, const struct config *config,
 				 struct err *err);
 
+/* Put before the error that a password file gave where its path is configured. Returns false. */
+bool setup_auth_blame_file(const struct auth_config *a, struct err *err);
+
 /* Descriptors that all the sources may need at the same time. */
 uint64_t setup_auth_descriptors(const struct config *config);
 

@@ -4,6 +4,7 @@
 #include "front/setup_relay.h"
 
 #include "backend/relay.h"
+#include "conf/place.h"
 #include "front/server.h"
 
 #include <stdlib.h>
@@ -90,29 +91,57 @@ static struct endpoint *parse_hosts(const struct relay_config *c, struct err *er
 	return hosts;
 }
 
-struct backend *setup_relay_new(struct server *server, const struct config *config,
-				const struct backend_config *b, struct err *err)
+static bool blame(const struct backend_config *b, struct err *err)
 {
-	struct relay_options options = {
+	config_place_tell_named(err, OPTION_GROUP_BACKENDS, b->places, b->place);
+	err->is_config = true;
+	return false;
+}
+
+/* All but the server's part; the hosts are the caller's to free. False: err tells why. */
+static bool make_options(struct relay_options *options, const struct config *config, const struct backend_config *b,
+			 struct err *err)
+{
+	*options = (struct relay_options){
 		.name = b->name,
 		.is_lmtp = b->type == BACKEND_LMTP,
 		.helo = b->relay.helo ? b->relay.helo : config->hostname,
+		.hosts = parse_hosts(&b->relay, err),
 		.host_count = b->relay.hosts.count,
-		.all = &server->relays,
-		.loop = server->loop,
-		.disk = server->disk,
-		.resolver = server->resolver,
 	};
-	struct endpoint *hosts = parse_hosts(&b->relay, err);
+	fill_options(options, &b->relay);
+	return options->hosts != NULL;
+}
+
+struct backend *setup_relay_new(struct server *server, const struct config *config,
+				const struct backend_config *b, struct err *err)
+{
+	struct relay_options options;
 	struct backend *backend;
 
-	if (!hosts)
+	if (!make_options(&options, config, b, err))
 		return NULL;
-	options.hosts = hosts;
-	fill_options(&options, &b->relay);
+	options.all = &server->relays;
+	options.loop = server->loop;
+	options.disk = server->disk;
+	options.resolver = server->resolver;
 	backend = backend_relay_new(&options, err);
-	free(hosts);
+	if (!backend)
+		blame(b, err);
+	free((struct endpoint *)options.hosts);
 	return backend;
+}
+
+bool setup_relay_try(const struct config *config, const struct backend_config *b, struct err *err)
+{
+	struct relay_options options;
+	bool is_good;
+
+	if (!make_options(&options, config, b, err))
+		return false;
+	is_good = backend_relay_try(&options, err) || blame(b, err);
+	free((struct endpoint *)options.hosts);
+	return is_good;
 }
 
 uint64_t setup_relay_descriptors(const struct config *config)

@@ -13,6 +13,9 @@ struct server;
 struct backend *setup_relay_new(struct server *server, const struct config *config,
 				const struct backend_config *b, struct err *err);
 
+/* Could it be made: are certificates and the password there, and right? False: err tells why. */
+bool setup_relay_try(const struct config *config, const struct backend_config *b, struct err *err);
+
 /* Connections to next hops that a configuration may have at the same time. */
 uint64_t setup_relay_descriptors(const struct config *config);
 

@@ -19,7 +19,7 @@ struct tls_client_context {
 	unsigned references;
 };
 
-/* "backend relay: tls_ca_file" */
+/* "backend relay: tls_cafile" */
 static const char *setting(const struct tls_client_options *options, const char *key, char text[SETTING_SIZE])
 {
 	snprintf(text, SETTING_SIZE, "%s%s%s", options->setting ? options->setting : "",
@@ -56,7 +56,7 @@ static bool trust_file(SSL_CTX *ssl_ctx, const struct tls_client_options *option
 	BIO *bio;
 	bool is_ok;
 
-	setting(options, "tls_ca_file", key);
+	setting(options, "tls_cafile", key);
 	if (!tls_file_read(&file, key, options->ca_file, err))
 		return false;
 	bio = tls_file_bio(&file);

@@ -7,6 +7,7 @@
 #include "policy/policy.h"
 
 #include "base/utf8.h"
+#include "conf/place.h"
 #include "policy/map_file.h"
 
 #include <stdlib.h>
@@ -228,9 +229,9 @@ static bool add_texts(struct map *map, const struct text_list *list, struct err 
 	return true;
 }
 
-static bool fail_at(const struct recipient_map_config *c, const struct err *why, struct err *err)
+static bool fail_at(const struct recipient_map_config *c, const char *key, struct err *err)
 {
-	err_set(err, "%.200s:%d: recipient_maps: %.250s", c->place.file, c->place.line, why->text);
+	config_place_tell(err, config_place_of(OPTION_GROUP_RECIPIENT_MAPS, c->places, key, c->place), key);
 	err->is_config = true;
 	return false;
 }
@@ -238,18 +239,19 @@ static bool fail_at(const struct recipient_map_config *c, const struct err *why,
 static bool open_map(struct recipient_map *m, const struct recipient_map_config *c, struct loop *loop,
 		     struct pool *pool, struct err *err)
 {
-	struct err why;
-
 	m->config = c;
 	m->listed = map_new(MAP_RECIPIENTS);
 	if (!m->listed)
 		return err_set(err, "out of memory");
-	if (!add_texts(m->listed, &c->recipients, &why) || !add_texts(m->listed, &c->aliases, &why) ||
-	    !map_seal(m->listed, &why))
-		return fail_at(c, &why, err);
+	if (!add_texts(m->listed, &c->recipients, err))
+		return fail_at(c, "recipients", err);
+	if (!add_texts(m->listed, &c->aliases, err))
+		return fail_at(c, "aliases", err);
+	if (!map_seal(m->listed, err))
+		return fail_at(c, "recipients, aliases", err);
 	if (c->file)
-		m->file = map_file_open(c->file, MAP_RECIPIENTS, loop, pool, &why);
-	return !c->file || m->file || fail_at(c, &why, err);
+		m->file = map_file_open(c->file, MAP_RECIPIENTS, loop, pool, err);
+	return !c->file || m->file || fail_at(c, "file", err);
 }
 
 struct policy *policy_recipient_maps_new(const struct config *config, struct loop *loop, struct pool *pool,

@@ -6,6 +6,7 @@
  */
 #include "policy/policy.h"
 
+#include "conf/place.h"
 #include "policy/map_file.h"
 
 #include <stdlib.h>
@@ -111,6 +112,7 @@ struct policy *policy_senders_new(const struct config *config, struct loop *loop
 	p->file = map_file_open(config->sender_map, MAP_SENDERS, loop, pool, err);
 	if (p->file)
 		return &p->policy;
+	config_place_tell(err, config_place_of_top(config, "sender_map"), "sender_map");
 	err->is_config = true;
 	free(p);
 	return NULL;

@@ -337,7 +337,7 @@ START_TEST(mistakes_in_a_map_are_told_with_file_and_line)
 	config = read_good(text);
 	policy_chain_init(&chain);
 	ck_assert(!policies_build(&chain, config, NULL, NULL, NULL, &err));
-	snprintf(told, sizeof(told), "t:1: recipient_maps: %s/map%s", dir.path, bad_files[_i].told);
+	snprintf(told, sizeof(told), "t:1: file: %s/map%s", dir.path, bad_files[_i].told);
 	ck_assert_str_eq(err.text, told);
 	ck_assert(err.is_config);
 	policy_chain_fini(&chain);
@@ -354,7 +354,7 @@ START_TEST(a_map_that_is_not_there_is_an_error)
 
 	policy_chain_init(&chain);
 	ck_assert(!policies_build(&chain, config, NULL, NULL, NULL, &err));
-	ck_assert_str_eq(err.text, "/nonexistent/senders: No such file or directory");
+	ck_assert_str_eq(err.text, "t:1: sender_map: /nonexistent/senders: No such file or directory");
 	policy_chain_fini(&chain);
 	config_put(&config);
 }

@@ -357,7 +357,7 @@ static const struct {
 	struct tls_client_options options; /* of files in the directory */
 	const char *says;
 } bad[] = {
-	{ { .ca_file = "none.pem", .setting = "backend relay" }, "backend relay: tls_ca_file: " },
+	{ { .ca_file = "none.pem", .setting = "backend relay" }, "backend relay: tls_cafile: " },
 	{ { .ca_file = "none.pem" }, "none.pem: No such file or directory" },
 	{ { .ca_file = "empty.pem" }, "there is no PEM certificate in it" },
 	{ { .ca_file = "broken.pem" }, "a certificate cannot be read" },
