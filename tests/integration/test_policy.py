@@ -239,7 +239,7 @@ def test_users_send_in_their_own_names(daemon):
         for sender, code in [("anna@example.org", 250), ("", 250), ("ben@example.org", 553),
                              ("anna@example.com", 553)]:
             assert code_of(c, sender, "anna@example.org").code == code, sender
-    assert daemon.log.find("refused", reason="sender_rights", sender="ben@example.org")
+    daemon.log.wait("refused", reason="sender_rights", sender="ben@example.org")
 
 
 # ---- recipients ----
