@@ -1,6 +1,6 @@
 #include "conf/lint_private.h"
 
-#include "conf/option.h"
+#include "conf/place.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,9 +11,7 @@ enum { LINT_WARNINGS_MAX = 100, RFC_RECIPIENTS_MIN = 100 };
 
 struct config_place lint_key_place(const struct config *config, const char *key)
 {
-	const struct option *o = option_find(OPTION_GROUP_TOP, key);
-
-	return config->places[o - option_table];
+	return config_place_of(OPTION_GROUP_TOP, config->places, key, (struct config_place){ NULL, 0 });
 }
 
 static bool is_given(const struct config *config, const char *key)
@@ -321,103 +319,6 @@ static void check_maildir(struct lint *l, const struct backend_config *b)
 			lint_warn(l, b->place, "in backend \"%.100s\" %s", b->name, rules[i].text);
 }
 
-static const struct backend_config *find_backend(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->backend_count; i++)
-		if (strcmp(config->backends[i].name, name) == 0)
-			return &config->backends[i];
-	return NULL;
-}
-
-/* Where a key of this backend stands; the backend itself where it has the default. */
-static struct config_place backend_key_place(const struct backend_config *b, const char *key)
-{
-	struct config_place place = b->places[option_find(OPTION_GROUP_BACKENDS, key) - option_table];
-
-	return place.file ? place : b->place;
-}
-
-static bool is_unix(const char *host)
-{
-	return strncmp(host, "unix:", strlen("unix:")) == 0 || host[0] == '/';
-}
-
-static bool has_only_unix_hosts(const struct relay_config *relay)
-{
-	for (size_t i = 0; i < relay->hosts.count; i++)
-		if (!is_unix(relay->hosts.texts[i]))
-			return false;
-	return true;
-}
-
-/* What is asked for and cannot be had. */
-static bool check_relay(struct lint *l, const struct backend_config *b)
-{
-	const struct relay_config *relay = &b->relay;
-	const struct {
-		bool is_wrong;
-		const char *key, *text;
-	} rules[] = {
-		{ relay->hosts.count == 0, "hosts", "hosts: there must be at least one" },
-		{ relay->tls_keyfile && !relay->tls_certfile, "tls_keyfile",
-		  "tls_keyfile: there is a key, but no tls_certfile" },
-		{ relay->user && !relay->password_file, "user", "user: there is no password_file" },
-		{ relay->password_file && !relay->user, "password_file", "password_file: there is no user" },
-		{ relay->user && !relay->auth_without_tls && relay->tls < CONFIG_RELAY_TLS_MAY, "user",
-		  "user: without TLS the password is not sent; see tls and auth_without_tls" },
-	};
-
-	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
-		if (rules[i].is_wrong)
-			return lint_fail(l, backend_key_place(b, rules[i].key), rules[i].text);
-	if (relay->user && relay->auth_without_tls && !has_only_unix_hosts(relay))
-		lint_warn(l, backend_key_place(b, "auth_without_tls"),
-		     "auth_without_tls: the password may go over the network in plain text");
-	if (relay->user && !relay->auth_without_tls && relay->tls == CONFIG_RELAY_TLS_MAY)
-		lint_warn(l, backend_key_place(b, "tls"),
-		     "tls: with \"may\" the password goes to whoever answers; \"verify\" sends it to the right one");
-	return true;
-}
-
-static bool check_pipe(struct lint *l, const struct backend_config *b)
-{
-	const struct text_list *command = &b->pipe.command;
-
-	if (command->texts && (command->count == 0 || command->texts[0][0] != '/'))
-		return lint_fail(l, backend_key_place(b, "command"),
-			       "command: the first must be the absolute path of a program");
-	return true;
-}
-
-static bool check_fallback(struct lint *l, const struct backend_config *b)
-{
-	const struct backend_config *fallback =
-		b->relay.fallback ? find_backend(l->config, b->relay.fallback) : NULL;
-
-	if (b->relay.fallback && !fallback)
-		return lint_fail(l, backend_key_place(b, "fallback"), "fallback: there is no such backend");
-	if (fallback == b)
-		return lint_fail(l, backend_key_place(b, "fallback"),
-			       "fallback: a backend cannot stand in for itself");
-	if (fallback && fallback->relay.fallback)
-		lint_warn(l, backend_key_place(b, "fallback"),
-		     "fallback: \"%s\" has a fallback of its own, which is not asked then", fallback->name);
-	return true;
-}
-
-/* Keys that contradict one another. */
-static bool check_backend_keys(struct lint *l)
-{
-	for (size_t i = 0; i < l->config->backend_count; i++) {
-		const struct backend_config *b = &l->config->backends[i];
-		bool is_relay = b->type == BACKEND_LMTP || b->type == BACKEND_SMTP;
-
-		if ((is_relay && !check_relay(l, b)) || !check_pipe(l, b) || !check_fallback(l, b))
-			return false;
-	}
-	return true;
-}
-
 static bool is_fallback(const struct config *config, const struct backend_config *b)
 {
 	for (size_t i = 0; i < config->backend_count; i++) {
@@ -466,9 +367,7 @@ static void check_lenient(struct lint *l)
 /* Where a key of this listener stands; the listener itself where it has the default. */
 struct config_place lint_listener_key_place(const struct listener_config *listener, const char *key)
 {
-	struct config_place place = listener->places[option_find(OPTION_GROUP_LISTENERS, key) - option_table];
-
-	return place.file ? place : listener->place;
+	return config_place_of(OPTION_GROUP_LISTENERS, listener->places, key, listener->place);
 }
 
 static bool has_certificate(const struct session_config *session)
@@ -540,7 +439,7 @@ bool lint_check(struct config *config, struct err *err)
 	if (!config->warnings)
 		return err_set(err, "%s: out of memory", config->file);
 	if (!check_domains(&l) || !check_listeners(&l) || !check_user(&l) || !lint_check_rules(&l) ||
-	    !check_tls(&l) || !check_backend_keys(&l))
+	    !check_tls(&l) || !lint_check_backends(&l))
 		return false;
 	check_hostname(&l);
 	check_postmaster(&l);

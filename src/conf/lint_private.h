@@ -28,6 +28,9 @@ struct config_place lint_listener_key_place(const struct listener_config *listen
 /* Who may send what (lint_rules.c). False: an error was told. */
 bool lint_check_rules(struct lint *l);
 
+/* Keys of backends that contradict one another (lint_backends.c). False: an error was told. */
+bool lint_check_backends(struct lint *l);
+
 /* May anybody write to recipients outside of domains? */
 bool lint_may_relay(const struct config *config);
 

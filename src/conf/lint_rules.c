@@ -50,13 +50,49 @@ static void check_client_order(struct lint *l, size_t rule)
 	     "this rule of clients is never reached: those before it take all that it would");
 }
 
+/* The half of a prefix that has this bit. */
+static struct addr_prefix half_of(const struct addr_prefix *prefix, bool bit)
+{
+	struct addr_prefix half = *prefix;
+
+	if (bit)
+		half.ip[prefix->bits / 8] |= (uint8_t)(0x80 >> prefix->bits % 8);
+	half.bits++;
+	return half;
+}
+
+/* Do these networks together hold all of the prefix? */
+static bool all_cover(const struct network_list *list, const struct addr_prefix *prefix)
+{
+	struct addr_prefix lower, upper;
+	bool is_divided = false;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (covers(&list->networks[i], prefix))
+			return true;
+		is_divided |= covers(prefix, &list->networks[i]);
+	}
+	if (!is_divided)
+		return false;
+	lower = half_of(prefix, false);
+	upper = half_of(prefix, true);
+	return all_cover(list, &lower) && all_cover(list, &upper);
+}
+
+/* All of IPv4, or all of IPv6; in one network, or in several that add up to it. */
+static bool covers_everybody(const struct network_list *list)
+{
+	const struct addr_prefix all4 = { .family = ADDR_IPV4 }, all6 = { .family = ADDR_IPV6 };
+
+	return all_cover(list, &all4) || all_cover(list, &all6);
+}
+
 /* What lenient clients pass on can hide a second message in a first one, so not everybody may be lenient. */
 static bool check_lenient_client(struct lint *l, const struct client_config *client)
 {
-	for (size_t i = 0; i < client->addresses.count; i++)
-		if (client->addresses.networks[i].bits == 0)
-			return lint_fail(l, client->place,
-				       "bare_newline: \"lenient\" may not hold for all addresses there are");
+	if (covers_everybody(&client->addresses))
+		return lint_fail(l, client->place,
+				 "bare_newline: \"lenient\" may not hold for all addresses there are");
 	lint_warn(l, client->place,
 	     "bare_newline: with \"lenient\", SMTP smuggling is possible from these clients");
 	return true;
@@ -80,14 +116,14 @@ static bool check_relay_networks(struct lint *l, struct config_place place, cons
 {
 	char text[128];
 
+	if (covers_everybody(list)) {
+		snprintf(text, sizeof(text), "%s: all addresses there are would make an open relay", key);
+		return lint_fail(l, place, text);
+	}
 	for (size_t i = 0; i < list->count; i++) {
 		const struct addr_prefix *network = &list->networks[i];
 		unsigned wide = network->family == ADDR_IPV4 ? WIDE_BITS4 : WIDE_BITS6;
 
-		if (network->bits == 0) {
-			snprintf(text, sizeof(text), "%s: all addresses there are would make an open relay", key);
-			return lint_fail(l, place, text);
-		}
 		if (network->bits < wide)
 			lint_warn(l, place, "%s: a network of /%u makes an open relay for all of it", key,
 				  network->bits);
