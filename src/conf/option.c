@@ -213,7 +213,8 @@ const struct option option_table[] = {
 	  .help = "Messages in one session." },
 	{ SESSION(max_errors, max_errors), COUNT(1, 10000), .is_reloadable = true, .default_text = "20",
 	  .help = "Permanent errors (replies of 500 and above) since the last accepted message. The next "
-		  "one closes the connection with 421." },
+		  "one closes the connection with 421. Beyond its third error a session shares 4096 error "
+		  "replies a second with all others that are as far." },
 	{ SESSION(maxnotimpl, maxnotimpl), COUNT(1, 1000000), .may_be_unlimited = true, .is_reloadable = true,
 	  .seed = "$MAXNOTIMPL", .default_text = "unlimited",
 	  .help = "Unimplemented commands in one session. The next one closes the connection with 421. "

@@ -11,6 +11,7 @@
 #include "front/setup_pipe.h"
 #include "front/setup_relay.h"
 #include "net/fdlimit.h"
+#include "net/throttle.h"
 #include "policy/client_rule.h"
 #include "policy/rates.h"
 #include "proto/proxy.h"
@@ -29,8 +30,8 @@ enum {
 	DISK_QUEUE_MAX = 4096,
 	/* Passwords waiting to be hashed; beyond it clients are told 454. */
 	HASHING_QUEUE_MAX = 64,
-	/* Refused content that is read in a tick of the loop: 16 MiB a second, of all sessions. */
-	DISCARD_BYTES_PER_TICK = 16 * 1024 * 1024 / (1000 / LOOP_TICK_MS),
+	/* What is read of all sessions to be thrown away, and answered to be refused. */
+	IDLE_WORK_BYTES_PER_S = 16 * 1024 * 1024,
 	/* Descriptors of the process itself. */
 	FDS_RESERVED = 64,
 	/* Where descriptors are short: which part of those for sessions is for their messages in files. */
@@ -184,17 +185,6 @@ bool server_session_unsettled(struct server *s, const struct addr *client)
 	return client_table_unsettle(s->clients, &prefix, &limits);
 }
 
-bool server_may_discard(struct server *s, uint64_t bytes)
-{
-	uint64_t tick = loop_now_ms(s->loop) / LOOP_TICK_MS;
-
-	if (tick != s->discard_tick)
-		s->discarded_bytes = 0;
-	s->discard_tick = tick;
-	s->discarded_bytes += bytes;
-	return s->discarded_bytes < DISCARD_BYTES_PER_TICK;
-}
-
 static void leave(struct server *s, const struct addr *client, bool is_settled)
 {
 	struct addr_prefix prefix = client_of(s, client);
@@ -333,7 +323,8 @@ static bool build_parts(struct server *s, struct config *config, struct err *err
 		return false;
 	s->clients = client_table_new();
 	s->rates = rates_store_new();
-	if (!s->clients || !s->rates)
+	s->idle_work = throttle_new(s->loop, IDLE_WORK_BYTES_PER_S);
+	if (!s->clients || !s->rates || !s->idle_work)
 		return err_set(err, "out of memory");
 	if (getrandom(s->auth_key, sizeof(s->auth_key), 0) < 0)
 		return err_set_errno(err, "getrandom");
@@ -438,6 +429,7 @@ void server_free(struct server **server)
 	proxy_gate_stop(s);
 	while (!list_empty(&s->sessions))
 		session_shell_abandon(LIST_OWNER(s->sessions.next, struct session_shell, link));
+	throttle_free(&s->idle_work);
 	/* What they still have under way uses pools and spools. */
 	backend_relay_abandon(&s->relays);
 	pool_free(&s->resolver);

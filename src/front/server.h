@@ -41,8 +41,7 @@ struct server {
 	uint32_t disk_threads; /* likewise */
 	uint32_t max_spool_files; /* likewise: messages in files at one time */
 	uint64_t next_session; /* for ids */
-	uint64_t discard_tick; /* of the loop's time, and how much was thrown away in it: see server_may_discard() */
-	uint64_t discarded_bytes;
+	struct throttle *idle_work; /* owned: bytes that are thrown away, and refusals, of all sessions */
 	bool is_stopping;
 	bool traces_all;         /* whatever the configuration says */
 	uint32_t report_round;   /* of server_report(): sessions that know it were told */
@@ -109,11 +108,5 @@ enum smtp_reply_name server_session_moved(struct server *server, const struct ad
 void server_session_settled(struct server *server, const struct addr *client);
 MUST_CHECK bool server_session_unsettled(struct server *server, const struct addr *client);
 void server_session_gone(struct server *server, const struct addr *client, bool is_settled);
-
-/*
- * Count content that a session throws away, and tell whether more may come in this tick of the loop. What
- * nobody will keep is read slowly, so that those who are served do not wait for it.
- */
-bool server_may_discard(struct server *server, uint64_t bytes);
 
 #endif

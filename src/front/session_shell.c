@@ -12,8 +12,12 @@
 #include <stdlib.h>
 
 enum {
-	/* Events handled for one session before others have their turn. */
-	EVENTS_PER_TURN = 256,
+	/* Events handled for one session before others have their turn, and as how many a refusal counts. */
+	EVENTS_PER_TURN = 64,
+	REFUSAL_EVENTS = 4,
+	/* Refusals for which nobody has to wait, and what others cost: see server.idle_work. */
+	FREE_REFUSALS = 3,
+	REFUSAL_BYTES = 4096,
 	/* Bytes read at once while commands are expected; a body may fill the loop's scratch. */
 	COMMAND_READ_MAX = 4096,
 	/* The data rate is judged over so long, or over `timeout` where that is shorter. */
@@ -58,7 +62,7 @@ static void end_session(struct session_shell *sh, const char *reason, int error,
 
 	session_log_disconnect(sh, reason, error);
 	loop_timer_stop(server->loop, &sh->timer);
-	loop_timer_stop(server->loop, &sh->rest_timer);
+	throttle_cancel(&sh->rest);
 	op_cancel(&sh->host_op);
 	session_auth_free(sh);
 	envelope_free(&sh->envelope);
@@ -305,24 +309,21 @@ static enum turn handle(struct session_shell *sh, const struct smtp_event *event
 }
 
 static void go_on(struct session_shell *sh);
-static void rest(struct session_shell *sh);
 
-static void stop_resting(struct loop_timer *timer)
+static void stop_resting(struct throttle_waiter *waiter)
 {
-	struct session_shell *sh = LIST_OWNER(timer, struct session_shell, rest_timer);
+	struct session_shell *sh = LIST_OWNER(waiter, struct session_shell, rest);
 
-	if (!server_may_discard(sh->server, 0)) {
-		rest(sh);
-		return;
-	}
 	sh->is_resting = false;
 	go_on(sh);
 }
 
-static void rest(struct session_shell *sh)
+/* What a turn cost of which nobody had anything: bytes that were thrown away, and refusals. */
+static uint64_t wasted_bytes(const struct session_shell *sh, size_t used, uint32_t refusals)
 {
-	sh->is_resting = true;
-	loop_timer_start(sh->server->loop, &sh->rest_timer, LOOP_TICK_MS, stop_resting);
+	uint64_t bytes = smtp_session_is_discarding(sh->smtp) ? used : 0;
+
+	return sh->errors > FREE_REFUSALS ? bytes + (uint64_t)REFUSAL_BYTES * refusals : bytes;
 }
 
 /* It could not be told before, because a message was under way. */
@@ -341,9 +342,12 @@ static size_t run_turn(struct session_shell *sh, struct span in, enum turn *turn
 	struct smtp_event event;
 	size_t used = 0;
 	unsigned events = 0;
+	const uint32_t errors = sh->errors;
+	struct throttle *throttle = sh->server->idle_work;
+	uint64_t wasted;
 
 	*turn = TURN_GOES_ON;
-	while (*turn == TURN_GOES_ON && events < EVENTS_PER_TURN) {
+	while (*turn == TURN_GOES_ON && events + (sh->errors - errors) * REFUSAL_EVENTS < EVENTS_PER_TURN) {
 		/* The process stops: messages that are under way come to their end, and no other begins. */
 		if (sh->server->is_stopping && !sh->envelope)
 			close_for_stop(sh);
@@ -352,12 +356,14 @@ static size_t run_turn(struct session_shell *sh, struct span in, enum turn *turn
 		events += event.type != SMTP_EVENT_BODY;
 		*turn = handle(sh, &event, used < in.len);
 	}
+	wasted = wasted_bytes(sh, used, sh->errors - errors);
 	if (*turn == TURN_ENDED || !flush_output(sh)) {
 		*turn = TURN_ENDED;
+		throttle_charge(throttle, wasted);
 		return in.len;
 	}
-	if (smtp_session_is_discarding(sh->smtp) && !server_may_discard(sh->server, used))
-		rest(sh);
+	if (!throttle_pay(throttle, &sh->rest, wasted, stop_resting))
+		sh->is_resting = true;
 	else if (*turn == TURN_GOES_ON)
 		conn_resume(sh->conn); /* others first */
 	else if (!sh->is_blocked && !sh->is_deciding && !sh->is_handshaking)
@@ -412,6 +418,8 @@ static void go_on(struct session_shell *sh)
 {
 	enum turn turn;
 
+	if (sh->is_resting)
+		return;
 	if (conn_has_input(sh->conn))
 		conn_resume(sh->conn);
 	else

@@ -9,6 +9,7 @@
 #include "front/envelope.h"
 #include "front/server.h"
 #include "net/conn.h"
+#include "net/throttle.h"
 
 enum { SESSION_ID_SIZE = 13, MESSAGE_ID_SIZE = SESSION_ID_SIZE + 11 };
 
@@ -32,7 +33,7 @@ struct session_shell {
 	struct session_auth *auth; /* owned; NULL before the first AUTH */
 	struct op host_op;         /* the name of the client's host is looked up */
 	struct loop_timer timer;
-	struct loop_timer rest_timer; /* runs while is_resting */
+	struct throttle_waiter rest; /* waits while is_resting */
 	struct loop_garbage garbage;
 	uint64_t begun_ms;
 	uint64_t active_ms;        /* when the peer last sent or read something */
@@ -54,7 +55,7 @@ struct session_shell {
 	bool is_deciding;          /* an op runs; the peer owes nothing */
 	bool is_committing;        /* and it must not be cut */
 	bool is_lost;              /* and the peer has gone meanwhile, by lost_error */
-	bool is_resting;           /* content that nobody will keep waits for its time */
+	bool is_resting;           /* pays for what was in vain: see server.idle_work */
 	bool is_greeting_late;     /* greeting_delay runs */
 	bool is_settled;           /* has said HELO, and shakes no hands */
 	bool is_tls_due;           /* 220 to STARTTLS is on its way; then the handshake */

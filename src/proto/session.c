@@ -107,7 +107,11 @@ bool smtp_session_in_body(const struct smtp_session *s)
 
 bool smtp_session_is_discarding(const struct smtp_session *s)
 {
-	return s->state == SESSION_BODY && s->transaction.refusal;
+	bool is_content = s->state == SESSION_BODY || s->state == SESSION_CHUNK;
+	bool is_refused = s->transaction.refusal || (s->state == SESSION_CHUNK && s->chunk.refusal);
+
+	return s->line_state == LINE_DISCARDING || (is_content && is_refused) ||
+	       (s->state == SESSION_CHUNK && s->chunk.is_refusal_held);
 }
 
 /* ---- the ways out ---- */

@@ -191,7 +191,7 @@ const char *smtp_session_stage(const struct smtp_session *s);
 bool smtp_session_in_transaction(const struct smtp_session *s);
 bool smtp_session_in_body(const struct smtp_session *s);
 
-/* Is it reading content that it throws away, because the message will be refused? */
+/* Is it reading what it throws away: content of a message that will be refused, a command line that is too long? */
 bool smtp_session_is_discarding(const struct smtp_session *s);
 
 /* Is an exchange of AUTH going on? Then what comes in is a secret. */

@@ -310,8 +310,47 @@ def test_content_that_will_be_refused_is_read_slowly_and_answered(daemon):
         works(daemon)
         c.send(block * (20 * MIB // len(block)) + b".\r\n")
         assert c.reply().code == 552
-        # 16 MiB a second; the first tick and the last count in full.
+        # 16 MiB a second; the first slice and the last count in full.
         assert time.monotonic() - begin > 40 / 16 - 0.4
+        assert c.message(b"x\r\n").code == 250
+
+
+def test_chunks_that_are_refused_are_read_slowly_and_answered(daemon):
+    daemon.start(max_message_size="1K")
+    with Client(daemon.address) as c:
+        c.ehlo()
+        c.envelope("anna@example.org")
+        begin = time.monotonic()
+        c.send(b"BDAT %d LAST\r\n" % (20 * MIB) + b"x" * (20 * MIB))
+        assert c.reply().code == 552
+        assert time.monotonic() - begin > 20 / 16 - 0.4
+        assert c.message(b"x\r\n").code == 250
+
+
+def test_lines_without_end_are_read_slowly_and_answered(daemon):
+    daemon.start(max_errors=100)
+    line = b"x" * (MIB - 2) + b"\r\n"
+    with Client(daemon.address) as c:
+        c.ehlo()
+        begin = time.monotonic()
+        for _ in range(20):
+            c.send(line)
+            assert c.reply().code == 500
+        works(daemon)
+        assert time.monotonic() - begin > 20 / 16 - 0.4
+        assert c.message(b"x\r\n").code == 250
+
+
+def test_refusals_without_end_are_said_slowly_and_all(daemon):
+    daemon.start(max_errors=10000)
+    with Client(daemon.address) as c:
+        c.ehlo()
+        begin = time.monotonic()
+        for _ in range(100):
+            c.send(b"NOOP\r\n" + b"WHAT\r\n" * 99)
+            assert [reply.code for reply in c.replies(100)] == [250] + [500] * 99
+        # 4096 a second.
+        assert time.monotonic() - begin > 9900 / 4096 - 0.4
         assert c.message(b"x\r\n").code == 250
 
 
