@@ -243,7 +243,7 @@ long_run() {
 		step distcheck make -C "$top/build-plain" distcheck DISTCHECK_CONFIGURE_FLAGS=--enable-werror
 	}
 	step build-clang build clang CC=clang CFLAGS="-O1 -g" --enable-werror && check clang
-	step build-tsan build tsan CC=clang CFLAGS="-O1 -g" --enable-tsan && {
+	step build-tsan build tsan CC=gcc CFLAGS="-O1 -g" --enable-tsan --enable-werror && {
 		check tsan
 		integration_tsan
 	}

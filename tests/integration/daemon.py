@@ -45,7 +45,7 @@ def sanitizer_env(asan=""):
     env["ASAN_OPTIONS"] = "exitcode=99:detect_leaks=1:abort_on_error=0:allocator_may_return_null=1" + asan
     env["UBSAN_OPTIONS"] = "print_stacktrace=1:halt_on_error=1:exitcode=99"
     env["LSAN_OPTIONS"] = "exitcode=99"
-    env["TSAN_OPTIONS"] = f"exitcode=99:suppressions={TOP}/tests/tools/tsan.supp"
+    env["TSAN_OPTIONS"] = "exitcode=99"
     return env
 
 
