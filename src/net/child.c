@@ -18,7 +18,9 @@
 
 struct child_group {
 	struct loop *loop;
-	struct pool *pool; /* borrowed */
+	struct pool *pool;     /* borrowed; NULL: apart */
+	struct runner *runner; /* borrowed; NULL: not apart */
+	unsigned program;      /* of the runner */
 	unsigned references; /* the owner's, and one for each child */
 	unsigned max_running, max_waiting;
 	unsigned running, waiting_count;
@@ -29,8 +31,8 @@ static void start_waiting(struct child_group *group);
 
 /* ---- groups ---- */
 
-struct child_group *child_group_new(struct loop *loop, struct pool *pool, unsigned max_running,
-				    unsigned max_waiting, struct err *err)
+static struct child_group *new_group(struct loop *loop, unsigned max_running, unsigned max_waiting,
+				     struct err *err)
 {
 	struct child_group *group = malloc(sizeof(*group));
 
@@ -39,11 +41,33 @@ struct child_group *child_group_new(struct loop *loop, struct pool *pool, unsign
 		err_set(err, "out of memory");
 		return NULL;
 	}
-	*group = (struct child_group){ .loop = loop, .pool = pool, .references = 1,
-				       .max_running = max_running, .max_waiting = max_waiting };
+	*group = (struct child_group){ .loop = loop, .references = 1, .max_running = max_running,
+				       .max_waiting = max_waiting };
 	list_init(&group->waiting);
+	return group;
+}
+
+struct child_group *child_group_new(struct loop *loop, struct pool *pool, unsigned max_running,
+				    unsigned max_waiting, struct err *err)
+{
+	struct child_group *group = new_group(loop, max_running, max_waiting, err);
+
+	if (group)
+		group->pool = pool;
 	/* Whoever started us may have it ignored, and then nobody learns how a process has ended. */
 	signal(SIGCHLD, SIG_DFL);
+	return group;
+}
+
+struct child_group *child_group_new_apart(struct loop *loop, struct runner *runner, unsigned program,
+					  unsigned max_running, unsigned max_waiting, struct err *err)
+{
+	struct child_group *group = new_group(loop, max_running, max_waiting, err);
+
+	if (group) {
+		group->runner = runner;
+		group->program = program;
+	}
 	return group;
 }
 
@@ -137,11 +161,32 @@ static void hand_over(struct child *child)
 	group_put(group);
 }
 
+static void close_end(struct child *child)
+{
+	event_del(&child->exited);
+	close(child->end_fd);
+	child->end_fd = -1;
+}
+
 static void signal_all(const struct child *child, int number)
 {
+	if (child->runner) {
+		child_apart_signal(child, number);
+		return;
+	}
 	/* It leads its process group, and its pid is its own until it is reaped. 0 and -1 would be others. */
 	BUG_ON(child->spawn.pid <= 1);
 	kill(-child->spawn.pid, number);
+}
+
+static void end_process(const struct child *child)
+{
+	signal_all(child, SIGKILL);
+	while (waitpid(child->spawn.pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	/* The pool has ended before anybody watched it. */
+	if (child->end_fd < 0)
+		close(child->spawn.pidfd);
 }
 
 /* The loop ends before the child does. */
@@ -152,65 +197,69 @@ static void end_with_loop(struct loop_garbage *garbage)
 	if (child->run)
 		child->run->op.cancel = NULL; /* nothing is left to cancel */
 	list_remove(&child->link);
-	if (child->spawn.pid > 0) {
-		signal_all(child, SIGKILL);
-		while (waitpid(child->spawn.pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		if (child->stage > CHILD_STARTING)
-			event_del(&child->exited);
-		close(child->spawn.pidfd);
-	}
+	if (child->runner)
+		(void)child_apart_withdraw(child);
+	else if (child->spawn.pid > 0)
+		end_process(child);
+	if (child->end_fd >= 0)
+		close_end(child);
 	let_go(child);
 	group_put(child->group);
 	free(child);
 }
 
-static void tell_end(struct child_run *run, const siginfo_t *end)
+static void tell_end(struct child_run *run, const struct child_finish *finish)
 {
 	char number[48];
 
-	switch (end->si_code) {
-	case CLD_EXITED:
-		if (end->si_status) {
-			snprintf(number, sizeof(number), "exit code %d", end->si_status);
-			say(run, number, NULL);
-		}
-		report(run, CHILD_EXITED, end->si_status);
-		return;
-	case CLD_KILLED:
-	case CLD_DUMPED:
-		snprintf(number, sizeof(number), "killed by signal %d", end->si_status);
-		say(run, number, strsignal(end->si_status));
-		report(run, CHILD_SIGNALED, end->si_status);
-		return;
-	default:
-		/* Somebody else has reaped it: nobody will ever know. */
+	if (finish->end == CHILD_EXITED && finish->status) {
+		snprintf(number, sizeof(number), "exit code %d", finish->status);
+		say(run, number, NULL);
+	} else if (finish->end == CHILD_SIGNALED && finish->status >= 0) {
+		snprintf(number, sizeof(number), "killed by signal %d", finish->status);
+		say(run, number, strsignal(finish->status));
+	} else if (finish->end == CHILD_SIGNALED) {
 		say(run, "its end is not known", NULL);
-		report(run, CHILD_SIGNALED, 0);
 	}
+	report(run, finish->end, finish->status < 0 ? 0 : finish->status);
+}
+
+/* True: it has ended, and is no process any more. */
+static bool reap(const struct child *child, struct child_finish *finish)
+{
+	siginfo_t end = { .si_code = 0 };
+
+	if (waitid(P_PIDFD, (id_t)child->end_fd, &end, WEXITED | WNOHANG) == 0 && end.si_pid == 0)
+		return false;
+	/* Whatever else: somebody else has reaped it, so nobody will ever know. */
+	*finish = (struct child_finish){ CHILD_SIGNALED, -1 };
+	if (end.si_code == CLD_EXITED)
+		*finish = (struct child_finish){ CHILD_EXITED, end.si_status };
+	else if (end.si_code == CLD_KILLED || end.si_code == CLD_DUMPED)
+		finish->status = end.si_status;
+	return true;
 }
 
 /* True: it has ended, and there is no child any more. */
 static bool try_reap(struct child *child)
 {
 	struct child_run *run = child->run;
-	siginfo_t end = { .si_code = 0 };
+	struct child_finish finish;
 	bool has_read_all;
 
 	/* Before it is reaped, because its group has its name only so long. */
 	if (child->stage >= CHILD_ENDING)
 		signal_all(child, SIGKILL);
-	if (waitid(P_PIDFD, (id_t)child->spawn.pidfd, &end, WEXITED | WNOHANG) == 0 && end.si_pid == 0)
+	if (!(child->runner ? child_apart_hear_end(child, &finish) : reap(child, &finish)))
 		return false;
-	event_del(&child->exited);
-	close(child->spawn.pidfd);
+	close_end(child);
 	has_read_all = child_pipe_finish(child);
 	if (run) {
 		run->has_read_all = has_read_all;
 		if (child->is_timed_out)
 			report_failure(run, CHILD_TIMED_OUT, 0, "not done in time, and killed");
 		else
-			tell_end(run, &end);
+			tell_end(run, &finish);
 	}
 	hand_over(child);
 	return true;
@@ -238,6 +287,15 @@ static void give_up_waiting(struct child *child, const char *what)
 		report_failure(child->run, CHILD_TIMED_OUT, 0, what);
 }
 
+/* It is being started. Where that was not asked for yet it never will be; otherwise it is killed when it runs. */
+static void withdraw(struct child *child)
+{
+	if (!child->runner || !child_apart_withdraw(child))
+		return;
+	close_end(child);
+	hand_over(child);
+}
+
 static void on_time_up(struct loop_timer *timer)
 {
 	struct child *child = LIST_OWNER(timer, struct child, timer);
@@ -253,6 +311,7 @@ static void on_time_up(struct loop_timer *timer)
 		return;
 	case CHILD_STARTING:
 		give_up_waiting(child, "not started in time");
+		withdraw(child);
 		return;
 	case CHILD_RUNNING:
 		child->stage = CHILD_ENDING;
@@ -284,16 +343,25 @@ static void spawn_free(struct pool_job *job)
 	(void)job;
 }
 
-static void watch(struct child *child)
+/* It runs, and is_watched if nothing else was wrong. */
+static void begin(struct child *child, bool is_watched)
 {
 	child->stage = CHILD_RUNNING;
-	event_assign(&child->exited, loop_base(child->group->loop), child->spawn.pidfd, EV_READ | EV_PERSIST,
+	if (!is_watched || !child_pipe_listen(child)) {
+		/* No memory for its events: nobody tells when it has ended, so somebody looks. */
+		kill_now(child);
+		loop_timer_start(child->group->loop, &child->timer, LOOP_TICK_MS, on_time_up);
+	}
+	if (!child->run)
+		kill_now(child);
+}
+
+static bool watch(struct child *child)
+{
+	child->end_fd = child->spawn.pidfd;
+	event_assign(&child->exited, loop_base(child->group->loop), child->end_fd, EV_READ | EV_PERSIST,
 		     on_exited, child);
-	if (event_add(&child->exited, NULL) == 0 && child_pipe_listen(child))
-		return;
-	/* No memory for its events: nobody tells when it has ended, so somebody looks. */
-	kill_now(child);
-	loop_timer_start(child->group->loop, &child->timer, LOOP_TICK_MS, on_time_up);
+	return event_add(&child->exited, NULL) == 0;
 }
 
 static void on_started(struct op *op)
@@ -307,9 +375,32 @@ static void on_started(struct op *op)
 		hand_over(child);
 		return;
 	}
-	watch(child);
-	if (!child->run)
-		kill_now(child);
+	begin(child, watch(child));
+}
+
+/* From the runner: first whether it has started, then how it has ended. */
+static void on_heard(evutil_socket_t fd, short what, void *arg)
+{
+	struct child *child = arg;
+	struct child_refusal refusal;
+	enum runner_heard heard;
+
+	if (child->stage != CHILD_STARTING) {
+		on_exited(fd, what, arg);
+		return;
+	}
+	heard = child_apart_hear_start(child, &refusal);
+	if (heard == RUNNER_HEARD_NOTHING)
+		return;
+	child_pipe_close_theirs(child);
+	if (heard == RUNNER_HEARD_REPORT) {
+		begin(child, true);
+		return;
+	}
+	close_end(child);
+	if (child->run)
+		report_failure(child->run, refusal.end, refusal.error, refusal.what);
+	hand_over(child);
 }
 
 /* Its turn has come: it has a place among the running ones. */
@@ -321,6 +412,11 @@ static void start(struct child *child)
 	group->running++;
 	if (!child_pipe_open(child)) {
 		report_failure(child->run, CHILD_NOT_STARTED, errno, "no pipes for it");
+		retire(child);
+	} else if (group->runner) {
+		if (child_apart_start(child, group->program, on_heard))
+			return;
+		report_failure(child->run, CHILD_NOT_STARTED, errno, "it cannot be asked for");
 		retire(child);
 	} else if (!pool_submit(group->pool, &child->job, &child->started)) {
 		report_failure(child->run, CHILD_NO_ROOM, 0, "too many are to be started");
@@ -356,21 +452,24 @@ static void run_cancel(struct op *op)
 		list_remove(&child->link);
 		child->group->waiting_count--;
 		retire(child);
-	} else if (child->stage > CHILD_STARTING) {
+	} else if (child->stage == CHILD_STARTING) {
+		withdraw(child);
+	} else {
 		kill_now(child);
 	}
 }
 
-static char **copy_strings(struct arena *arena, const char *const *strings)
+/* One more may be added at the end; NULL: none. */
+static char **copy_strings(struct arena *arena, const char *const *strings, const char *more)
 {
 	size_t count = 0;
 	char **copy;
 
 	while (strings[count])
 		count++;
-	copy = arena_alloc(arena, (count + 1) * sizeof(*copy));
-	for (size_t i = 0; copy && i < count; i++) {
-		copy[i] = arena_dup(arena, span_str(strings[i]));
+	copy = arena_alloc(arena, (count + 2) * sizeof(*copy));
+	for (size_t i = 0; copy && i < count + (more != NULL); i++) {
+		copy[i] = arena_dup(arena, span_str(i < count ? strings[i] : more));
 		if (!copy[i])
 			return NULL;
 	}
@@ -385,14 +484,26 @@ static void plan_limits(struct child_spawn *spawn, const struct child_plan *plan
 		spawn->limits[spawn->limit_count++] = (struct child_limit){ RLIMIT_CPU, plan->max_cpu_s };
 }
 
+/* The runner has the rest. */
+static bool copy_plan_apart(struct child *child, const struct child_plan *plan)
+{
+	const char *variable = plan->variable ? plan->variable : "";
+
+	BUG_ON(strlen(variable) >= RUNNER_VARIABLE_SIZE || plan->fd_count > RUNNER_FDS_MAX);
+	snprintf(child->call.request.variable, RUNNER_VARIABLE_SIZE, "%s", variable);
+	return child_pipe_plan(child, plan);
+}
+
 /* False: errno tells. */
 static bool copy_plan(struct child *child, const struct child_plan *plan)
 {
 	struct child_spawn *spawn = &child->spawn;
 
+	if (child->runner)
+		return copy_plan_apart(child, plan);
 	BUG_ON(!plan->argv[0]);
-	spawn->argv = copy_strings(&child->arena, plan->argv);
-	spawn->envp = copy_strings(&child->arena, plan->envp);
+	spawn->argv = copy_strings(&child->arena, plan->argv, NULL);
+	spawn->envp = copy_strings(&child->arena, plan->envp, plan->variable);
 	spawn->directory = arena_dup(&child->arena, span_str(plan->directory ? plan->directory : "/"));
 	plan_limits(spawn, plan);
 	if (spawn->argv && spawn->envp && spawn->directory)
@@ -415,6 +526,9 @@ static struct child *child_new(struct child_run *run, struct child_group *group,
 	child->job.free = spawn_free;
 	child->started.done = on_started;
 	child->group = group;
+	child->runner = group->runner;
+	child->call.theirs = -1;
+	child->end_fd = -1;
 	child->run = run;
 	if (!copy_plan(child, plan)) {
 		int error = errno;

@@ -8,6 +8,9 @@
  * A child_group bounds how many run at a time; more wait their turn, up to a
  * limit. Each run has one deadline, its turn included: then the program and its
  * process group get SIGTERM, CHILD_GRACE_MS later SIGKILL.
+ *
+ * A group may be apart: then another process starts its one program, with other
+ * privileges than ours (net/runner.h), and all else is the same.
  */
 #ifndef NET_CHILD_H
 #define NET_CHILD_H
@@ -26,6 +29,7 @@ enum {
 };
 
 struct child_group;
+struct runner;
 
 /*
  * At most max_running programs at a time, max_waiting more in a queue. `pool` starts them. NULL: err tells
@@ -33,6 +37,10 @@ struct child_group;
  */
 struct child_group *child_group_new(struct loop *loop, struct pool *pool, unsigned max_running,
 				    unsigned max_waiting, struct err *err);
+
+/* The same for the program of that number, which the runner starts; it is lent until the loop ends. */
+struct child_group *child_group_new_apart(struct loop *loop, struct runner *runner, unsigned program,
+					  unsigned max_running, unsigned max_waiting, struct err *err);
 void child_group_free(struct child_group **group);
 
 /* Programs that run; those that nobody waits for any more, too. */
@@ -53,10 +61,14 @@ struct child_fd {
 	size_t output_max;  /* of all that is in *output */
 };
 
-/* All of it is copied by child_start(), except outputs. */
+/*
+ * All of it is copied by child_start(), except outputs. Of a group apart only the variable, the descriptors
+ * (in the order of the runner's program, and none of them CHILD_FD_GIVEN) and the deadline are looked at.
+ */
 struct child_plan {
 	const char *const *argv;  /* argv[0] is the path of the program as well; NULL at the end */
-	const char *const *envp;  /* its whole environment, "NAME=value"; NULL at the end */
+	const char *const *envp;  /* its environment, "NAME=value"; NULL at the end */
+	const char *variable;     /* one more string of the environment; NULL: none */
 	const char *directory;    /* NULL: "/" */
 	const struct child_fd *fds;
 	size_t fd_count;

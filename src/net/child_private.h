@@ -1,5 +1,5 @@
 /*
- * What child.c and child_pipe.c share, and nobody else includes.
+ * What child.c, child_apart.c and child_pipe.c share, and nobody else includes.
  */
 #ifndef NET_CHILD_PRIVATE_H
 #define NET_CHILD_PRIVATE_H
@@ -8,12 +8,14 @@
 
 #include "base/arena.h"
 #include "net/child_spawn.h"
+#include "net/runner_private.h"
 
+#include <event2/event.h>
 #include <event2/event_struct.h>
 
 enum child_stage {
 	CHILD_WAITING,  /* for its turn */
-	CHILD_STARTING, /* a worker has it */
+	CHILD_STARTING, /* a worker has it, or the runner */
 	CHILD_RUNNING,
 	CHILD_ENDING,   /* SIGTERM was sent */
 	CHILD_KILLED,   /* SIGKILL was sent */
@@ -41,13 +43,44 @@ struct child {
 	struct arena arena;        /* of all that was copied from the plan */
 	struct child_end_fd fds[CHILD_FDS_MAX];
 	size_t fd_count;
-	struct child_spawn spawn;
+	struct child_spawn spawn;  /* not of a group apart; what came of it is looked at when it starts only */
 	struct pool_job job;       /* while CHILD_STARTING */
 	struct op started;         /* of the job */
-	struct event exited;       /* on the pidfd, while it runs */
+	struct runner *runner;     /* the group's; NULL: it runs here */
+	struct runner_call call;   /* apart: while CHILD_STARTING */
+	int end_fd;                /* owned; tells of its end: the pidfd, or apart the run's socket; -1: none */
+	struct event exited;       /* on end_fd */
 	struct loop_timer timer;
 	struct loop_garbage garbage;
 };
+
+/* What child.c knows of the end of a process; apart the process is somebody else's. */
+struct child_finish {
+	enum child_end end; /* EXITED, SIGNALED */
+	int status;         /* -1: nobody knows how it has ended */
+};
+
+/* child_apart.c: the same as in child.c, for those that the runner starts. */
+
+/* Ask for it. False: errno tells why not. */
+MUST_CHECK bool child_apart_start(struct child *child, unsigned program, event_callback_fn heard);
+
+/* True: nobody was asked yet, and nobody will be. */
+bool child_apart_withdraw(struct child *child);
+
+/* What has come of the start: RUNNER_HEARD_END when it runs nowhere, and then the refusal tells why. */
+struct child_refusal {
+	enum child_end end;
+	int error;
+	char what[RUNNER_WHAT_SIZE];
+};
+enum runner_heard child_apart_hear_start(struct child *child, struct child_refusal *refusal);
+
+/* SIGTERM or SIGKILL for its process group. */
+void child_apart_signal(const struct child *child, int number);
+
+/* True: it has ended. */
+MUST_CHECK bool child_apart_hear_end(struct child *child, struct child_finish *finish);
 
 /* Copy what the plan says about descriptors. False: errno tells. */
 MUST_CHECK bool child_pipe_plan(struct child *child, const struct child_plan *plan);
