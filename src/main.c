@@ -5,6 +5,7 @@
 #include "conf/config.h"
 #include "conf/dump.h"
 #include "conf/environment.h"
+#include "front/checker.h"
 #include "front/daemonize.h"
 #include "front/explain.h"
 #include "front/policies.h"
@@ -160,6 +161,7 @@ static int test_config(const struct config *config)
 	bool is_ok;
 
 	tell_warnings(config, print_warning);
+	server_check_programs(config, print_warning);
 	log_open(STDERR_FILENO, LOG_LEVEL_WARNING);
 	is_ok = privileges_check(config, &err) && front_tls_check(config, &err) && server_check_spool(config, &err) &&
 		server_check_users(config, &err) && server_check_relays(config, &err) && policies_check(config, &err);
@@ -168,8 +170,10 @@ static int test_config(const struct config *config)
 		fprintf(stderr, "smtpfrontd: %s\n", err.text);
 		return error_code(&err);
 	}
-	if (config_runs_set_id(config))
+	if (config_runs_set_id(config, privileges_will_change(config)))
 		printf("no_new_privs is left off: a backend or a source of users runs a program that changes its user (set_id)\n");
+	if (checker_is_needed(config))
+		printf("programs that check passwords are run as root, by a process of their own\n");
 	printf("%s: OK\n", config->file);
 	return EX_OK;
 }
@@ -220,6 +224,7 @@ static struct config *load_config(const struct arguments *a, int *code, struct e
 /* What runs, for signals. */
 struct run {
 	const struct arguments *arguments;
+	struct checker checker;
 	struct server *server;
 	struct sdnotify *notify;
 };
@@ -339,16 +344,19 @@ static int run_server(struct run *run, int *parent, struct err *err)
 	return code;
 }
 
-/* What is opened as root, then all else as the user that is configured, then the end of all privileges. */
+/* What needs root, then all else as the user that is configured, then the end of all privileges. */
 static bool start_server(struct run *run, struct loop *loop, struct config *config, struct pid_file *pid_file,
 			 struct err *err)
 {
 	struct privileges privileges;
 
-	if (!pid_file_open(pid_file, config, err) || !privileges_enter(&privileges, config, err))
+	if (!pid_file_open(pid_file, config, err))
+		return false;
+	server_check_programs(config, log_warning);
+	if (!checker_start(&run->checker, loop, config, err) || !privileges_enter(&privileges, config, err))
 		return false;
 	tell_warnings(config, log_warning);
-	run->server = server_new(loop, config, err);
+	run->server = server_new(loop, config, &run->checker, err);
 	if (!run->server || !privileges_finish(&privileges, config, err))
 		return false;
 	run->notify = sdnotify_new(run->server, err);
@@ -377,6 +385,7 @@ static int serve(struct config *config, const struct arguments *arguments, int *
 	if (run.notify)
 		sdnotify_free(&run.notify);
 	server_free(&run.server);
+	checker_stop(&run.checker);
 	loop_free(&loop);
 	pid_file_close(&pid_file);
 	log_flush();

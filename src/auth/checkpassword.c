@@ -12,12 +12,17 @@
 enum {
 	MESSAGE_MAX = 512, /* that programs of this interface must take */
 	MESSAGE_FD = 3,
+	SAID_FD = 2,
 	SAID_MAX = 128,
 	WAITING_PER_CHILD = 10,
 	EXIT_WRONG = 1,
 };
 
-static const char usual_path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/* Who wants to log in, as tcpserver and its like tell it to what they run; and the client's address. */
+static const char *const environment[] = {
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "PROTO=TCP", "SERVICE=smtp", NULL,
+};
+static const char client_variable[] = "TCPREMOTEIP=";
 
 struct checkpassword {
 	struct auth_source source;
@@ -103,22 +108,20 @@ static size_t write_message(char message[MESSAGE_MAX], const struct auth_credent
 	return len > 0 && len < MESSAGE_MAX ? (size_t)len + 1 : 0;
 }
 
-/* Who wants to log in, as tcpserver and its like tell it to what they run. */
 static void run_start(struct checkpassword *s, struct checkpassword_run *r,
 		      const struct auth_channel *channel, struct span message)
 {
-	char ip[ADDR_TEXT_SIZE], remote[sizeof("TCPREMOTEIP=") + ADDR_TEXT_SIZE];
-	const char *envp[] = { usual_path, "PROTO=TCP", "SERVICE=smtp", remote, NULL };
+	char ip[ADDR_TEXT_SIZE], client[sizeof(client_variable) + ADDR_TEXT_SIZE];
 	const struct child_fd fds[] = {
 		{ .number = MESSAGE_FD, .kind = CHILD_FD_BYTES, .bytes = message },
-		{ .number = 2, .kind = CHILD_FD_OUTPUT, .output = &r->said, .output_max = SAID_MAX },
+		{ .number = SAID_FD, .kind = CHILD_FD_OUTPUT, .output = &r->said, .output_max = SAID_MAX },
 	};
 	const struct child_plan plan = {
-		.argv = s->command, .envp = envp, .fds = fds, .fd_count = sizeof(fds) / sizeof(fds[0]),
-		.timeout_ms = s->timeout_ms,
+		.argv = s->command, .envp = environment, .variable = client,
+		.fds = fds, .fd_count = sizeof(fds) / sizeof(fds[0]), .timeout_ms = s->timeout_ms,
 	};
 
-	snprintf(remote, sizeof(remote), "TCPREMOTEIP=%s", addr_format_ip(channel->client, ip));
+	snprintf(client, sizeof(client), "%s%s", client_variable, addr_format_ip(channel->client, ip));
 	r->run.op = (struct op){ .done = done, .owner = r };
 	child_start(&r->run, s->group, &plan);
 }
@@ -165,6 +168,23 @@ bool auth_checkpassword_inspect(const char *program, struct err *err)
 	return access(program, X_OK) == 0 || err_set_errno(err, "%s", program);
 }
 
+void auth_checkpassword_program(struct runner_program *program, const char *const *command)
+{
+	*program = (struct runner_program){
+		.argv = command, .envp = environment, .variable = client_variable,
+		.fd_count = 2, .fds = { MESSAGE_FD, SAID_FD },
+	};
+}
+
+static struct child_group *new_group(const struct auth_checkpassword_options *o, struct err *err)
+{
+	const unsigned max_waiting = WAITING_PER_CHILD * o->max_children;
+
+	if (o->runner)
+		return child_group_new_apart(o->loop, o->runner, o->program, o->max_children, max_waiting, err);
+	return child_group_new(o->loop, o->pool, o->max_children, max_waiting, err);
+}
+
 struct auth_source *auth_checkpassword_new(const struct auth_checkpassword_options *o, struct err *err)
 {
 	size_t name_size = strlen("checkpassword:") + strlen(o->command[0]) + 1;
@@ -180,8 +200,7 @@ struct auth_source *auth_checkpassword_new(const struct auth_checkpassword_optio
 	};
 	s->command = o->command;
 	s->timeout_ms = o->timeout_ms;
-	s->group = child_group_new(o->loop, o->pool, o->max_children, WAITING_PER_CHILD * o->max_children,
-				   err);
+	s->group = new_group(o, err);
 	if (!s->group) {
 		free(s);
 		return NULL;

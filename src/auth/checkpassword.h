@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "net/loop.h"
 #include "net/pool.h"
+#include "net/runner.h"
 
 struct auth_source;
 
@@ -23,8 +24,13 @@ struct auth_checkpassword_options {
 	uint64_t timeout_ms;           /* for the program and for its turn to come */
 	unsigned max_children;         /* at a time; ten times as many wait for their turn */
 	struct loop *loop;
-	struct pool *pool;             /* starts them */
+	struct pool *pool;             /* starts them, unless there is a runner */
+	struct runner *runner;         /* NULL: they run as whoever we are */
+	unsigned program;              /* which of the runner's it is: see auth_checkpassword_program() */
 };
+
+/* What a runner must know of a program. `command` is lent as long as *program is used. */
+void auth_checkpassword_program(struct runner_program *program, const char *const *command);
 
 /* Is the program there, as far as can be told now? May block. False: err tells why not. */
 MUST_CHECK bool auth_checkpassword_inspect(const char *program, struct err *err);

@@ -57,7 +57,7 @@ struct config *config_load_text(const char *name, struct span text, const struct
 	return finish(config, &source, is_read, environment, err);
 }
 
-bool config_runs_set_id(const struct config *config)
+bool config_runs_set_id(const struct config *config, bool are_checks_apart)
 {
 	for (size_t i = 0; i < config->backend_count; i++) {
 		const struct backend_config *b = &config->backends[i];
@@ -68,7 +68,9 @@ bool config_runs_set_id(const struct config *config)
 	for (size_t i = 0; i < config->auth_count; i++) {
 		const struct auth_config *a = &config->auth[i];
 
-		if ((a->type == AUTH_TYPE_CHECKPASSWORD || a->type == AUTH_TYPE_PAM) && a->set_id)
+		bool is_ours = a->type == AUTH_TYPE_PAM || (a->type == AUTH_TYPE_CHECKPASSWORD && !are_checks_apart);
+
+		if (is_ours && a->set_id)
 			return true;
 	}
 	return false;

@@ -29,9 +29,10 @@ struct pipe_config {
 struct config;
 
 /*
- * Does a backend run a program that is set-user-ID or set-group-ID, or may one of its run such? Then
- * no_new_privs would take from it what it needs.
+ * Does a backend or a source of users run a program that is set-user-ID or set-group-ID, or may one of its run such?
+ * Then no_new_privs would take from it what it needs. Programs that check passwords do not count where they are apart,
+ * in a process that keeps what they need.
  */
-bool config_runs_set_id(const struct config *config);
+bool config_runs_set_id(const struct config *config, bool are_checks_apart);
 
 #endif

@@ -618,7 +618,8 @@ const struct option option_table[] = {
 	  .auth_types = 1u << AUTH_TYPE_CHECKPASSWORD,
 	  .example = "( \"/usr/bin/checkpassword\", \"/bin/true\" )",
 	  .help = "The program, by its absolute path, and all its arguments, among them what it runs itself when "
-		  "the password is right. There is no shell." },
+		  "the password is right. There is no shell. A daemon that was started as root and has become user runs "
+		  "no others than those of its start." },
 	{ AUTH_FIELD(timeout, timeout_s), SECONDS(1, 50), .default_text = "30s",
 	  .auth_types = 1u << AUTH_TYPE_DOVECOT | 1u << AUTH_TYPE_CHECKPASSWORD, .example = "\"10s\"",
 	  .help = "How long an answer of Dovecot or a program may take. Then the client is told 454." },
@@ -633,7 +634,8 @@ const struct option option_table[] = {
 	  .auth_types = 1u << AUTH_TYPE_CHECKPASSWORD | 1u << AUTH_TYPE_PAM,
 	  .help = "Whether the program, or one that it or a PAM module runs, is set-user-ID or set-group-ID. With "
 		  "false for each such source and backend the daemon gives up for good what such programs need "
-		  "(no_new_privs)." },
+		  "(no_new_privs). Programs of \"checkpassword\" that a daemon started as root has run do not count, "
+		  "because they are not its own." },
 	{ AUTH(mechanisms), .type = OPTION_MECHANISMS, .default_words = "those that each user can use",
 	  .example = "( \"SCRAM-SHA-256\", \"PLAIN\", \"LOGIN\" )",
 	  .help = "The mechanisms of this source that clients are offered, also where some users cannot use one. A "

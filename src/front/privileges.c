@@ -124,6 +124,11 @@ static bool become(const struct identity *who, struct err *err)
 	return setresuid(0, 0, 0) < 0 || err_set(err, "user: the process could become root again");
 }
 
+bool privileges_will_change(const struct config *config)
+{
+	return config->user && geteuid() == 0;
+}
+
 bool privileges_check(const struct config *config, struct err *err)
 {
 	struct identity who;
@@ -151,7 +156,7 @@ bool privileges_enter(struct privileges *p, const struct config *config, struct 
 			config->user);
 		return config_place_tell_top(err, config);
 	}
-	if (!config_runs_set_id(config) && !clear_bounding_set(err))
+	if (!config_runs_set_id(config, true) && !clear_bounding_set(err))
 		return false;
 	p->is_user_changed = become(&who, err);
 	return p->is_user_changed;
@@ -188,7 +193,7 @@ bool privileges_finish(const struct privileges *p, const struct config *config, 
 {
 	uint64_t kept = 0;
 
-	if (!config_runs_set_id(config) && !bar_setid(err))
+	if (!config_runs_set_id(config, p->is_user_changed) && !bar_setid(err))
 		return false;
 	if (p->is_user_changed && !set_capabilities(0, err))
 		return false;

@@ -19,6 +19,9 @@ struct privileges {
 /* Are user and group there, if they are given? False: err tells why. */
 MUST_CHECK bool privileges_check(const struct config *config, struct err *err);
 
+/* Is this process root, and to become somebody else? Before privileges_enter(). */
+bool privileges_will_change(const struct config *config);
+
 /*
  * Become config->user, if there is one, with config->group or the user's own and no other groups. Where the process is
  * not root it must be that user already. False: err tells why, and the process must end.

@@ -338,7 +338,7 @@ static bool build_parts(struct server *s, struct config *config, struct err *err
 	return server_adopt(s, config, false, err) && server_tls_open(s, err);
 }
 
-struct server *server_new(struct loop *loop, struct config *config, struct err *err)
+struct server *server_new(struct loop *loop, struct config *config, const struct checker *checker, struct err *err)
 {
 	struct server *s = calloc(1, sizeof(*s));
 
@@ -347,6 +347,7 @@ struct server *server_new(struct loop *loop, struct config *config, struct err *
 		return NULL;
 	}
 	s->loop = loop;
+	s->checker = checker;
 	list_init(&s->relays);
 	s->start_config = config_get(config);
 	list_init(&s->gates);

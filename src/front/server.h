@@ -13,6 +13,7 @@
 #include "policy/client_table.h"
 #include "spool/spool.h"
 
+struct checker;
 struct server_tls;
 
 struct server {
@@ -33,6 +34,7 @@ struct server {
 	struct client_table *clients;
 	struct pool *hashing;      /* owned: for passwords */
 	struct auth_guard *auth_guard; /* owned */
+	const struct checker *checker; /* lent */
 	unsigned char auth_key[32]; /* for salts of users that there are not, where a password file has none */
 	struct store *rates; /* owned: what the policy of that name has counted */
 	uint32_t session_count;
@@ -50,8 +52,11 @@ struct server {
 	struct loop_timer stop_timer;
 };
 
-/* Build everything and bind; nothing is accepted yet. NULL: err tells why. Takes a reference of config. */
-struct server *server_new(struct loop *loop, struct config *config, struct err *err);
+/*
+ * Build everything and bind; nothing is accepted yet. NULL: err tells why. Takes a reference of config; the checker
+ * outlives the server.
+ */
+struct server *server_new(struct loop *loop, struct config *config, const struct checker *checker, struct err *err);
 void server_start(struct server *server);
 
 /*

@@ -98,7 +98,7 @@ static void check_postmaster(const struct config *config, const struct backend_c
 		warn_at(warn, config_place_of_top(config, "postmaster"), "mail for postmaster will be put off", &err);
 }
 
-static void check_sources(const struct config *config, void (*warn)(const char *text))
+void server_check_programs(const struct config *config, void (*warn)(const char *text))
 {
 	for (size_t i = 0; i < config->auth_count; i++) {
 		const struct auth_config *a = &config->auth[i];
@@ -120,5 +120,4 @@ void server_check_mailboxes(const struct config *config, void (*warn)(const char
 		if (check_backend(config, b, warn) && b == of_postmaster)
 			check_postmaster(config, b, &postmaster, warn);
 	}
-	check_sources(config, warn);
 }

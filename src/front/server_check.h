@@ -22,4 +22,7 @@ MUST_CHECK bool server_check_relays(const struct config *config, struct err *err
 /* What will put mail or logins off, but may come to be there: each is told to `warn`, as "file:line: text". */
 void server_check_mailboxes(const struct config *config, void (*warn)(const char *text));
 
+/* The same for programs that check passwords: as whoever runs them, so before privileges_enter(). */
+void server_check_programs(const struct config *config, void (*warn)(const char *text));
+
 #endif

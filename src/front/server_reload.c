@@ -3,6 +3,7 @@
  * it is told.
  */
 #include "conf/diff.h"
+#include "front/checker.h"
 #include "front/privileges.h"
 #include "front/server.h"
 #include "front/server_sockets.h"
@@ -100,7 +101,7 @@ bool server_reload(struct server *s, struct config *config, struct err *err)
 	if (!is_told)
 		log_text(LOG_LEVEL_WARNING, "trouble", "out of memory: what has changed is not told in full");
 	/* What was given up does not come back. */
-	if (privileges_bar_setid() && config_runs_set_id(config)) {
+	if (privileges_bar_setid() && config_runs_set_id(config, s->checker->is_apart)) {
 		reload.needs_restart++;
 		log_text(LOG_LEVEL_WARNING, "needs_restart",
 			 "a backend or a source of users runs a program that changes its user (set_id), which no_new_privs keeps from it");

@@ -6,6 +6,7 @@
 #include "auth/file.h"
 #include "auth/pam.h"
 #include "conf/place.h"
+#include "front/checker.h"
 #include "front/server.h"
 #include "front/setup.h"
 
@@ -46,15 +47,18 @@ static struct auth_source *new_dovecot(struct server *server, const struct auth_
 
 static struct auth_source *new_checkpassword(struct server *server, const struct auth_config *a, struct err *err)
 {
-	const struct auth_checkpassword_options o = {
+	struct auth_checkpassword_options o = {
 		.command = a->command.texts,
 		.mechanisms = a->mechanisms.texts,
 		.timeout_ms = 1000ULL * a->timeout_s,
 		.max_children = a->max_children,
 		.loop = server->loop,
 		.pool = server->disk,
+		.runner = server->checker->runner,
 	};
 
+	if (server->checker->is_apart && !checker_find(server->checker, a, &o.program, err))
+		return NULL;
 	return auth_checkpassword_new(&o, err);
 }
 

@@ -15,6 +15,7 @@ CONTRIB = TOP / "contrib"
 UNITS = CONTRIB / "systemd"
 SERVICES = ["smtpfrontd.service", "smtpfrontd@.service"]
 DROPINS = sorted(p.name for p in (UNITS / "dropins").iterdir())
+OF_ROOT = "checkpassword.conf"
 
 pytestmark = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="SYSTEMD-ANALYZE IS NOT HERE: "
                                 "the units are not looked at")
@@ -57,7 +58,7 @@ def test_exposure_is_one_and_a_half_at_most(units, unit):
     assert result.returncode == 0 and float(level) <= 1.5, result.stdout
 
 
-@pytest.mark.parametrize("name", DROPINS)
+@pytest.mark.parametrize("name", [name for name in DROPINS if name != OF_ROOT])
 def test_a_drop_in_takes_away_what_implies_no_new_privs(units, name):
     """systemd.exec(5), NoNewPrivileges=, names what implies it for a service with a user."""
     dropin = units / "smtpfrontd.service.d"
@@ -70,6 +71,15 @@ def test_a_drop_in_takes_away_what_implies_no_new_privs(units, name):
                 "PrivateDevices", "ProtectKernelTunables", "ProtectKernelModules", "ProtectKernelLogs", "ProtectClock",
                 "ProtectHostname", "LockPersonality", "MemoryDenyWriteExecute", "RestrictRealtime", "RestrictSUIDSGID")
     assert all(settings.get(key) in ("no", "") for key in implying), settings
+
+
+def test_the_drop_in_for_a_start_as_root_takes_nothing_else_away(units):
+    dropin = units / "smtpfrontd.service.d"
+    dropin.mkdir()
+    shutil.copy(UNITS / "dropins" / OF_ROOT, dropin)
+    verify(units, "smtpfrontd.service")
+    settings = dict(re.findall(r"^(\w+)=(.*)$", (dropin / OF_ROOT).read_text(), re.M))
+    assert settings.keys() == {"User", "Group", "AmbientCapabilities", "CapabilityBoundingSet", "SystemCallFilter"}
 
 
 @pytest.mark.parametrize("unit", SERVICES)

@@ -763,7 +763,7 @@ START_TEST(set_id_programs_are_known)
 		snprintf(text, sizeof(text), FIRST PORT25 "backends = { %s }; routes = ( { backend = \"a\"; } );",
 			 rows[i].backends);
 		config = read_good(text);
-		ck_assert_int_eq(config_runs_set_id(config), rows[i].runs_set_id);
+		ck_assert_int_eq(config_runs_set_id(config, false), rows[i].runs_set_id);
 		config_put(&config);
 	}
 }

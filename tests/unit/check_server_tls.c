@@ -6,6 +6,7 @@
 #include "tls_fixture.h"
 
 #include "config_text.h"
+#include "front/checker.h"
 #include "front/server.h"
 #include "front/server_tls.h"
 
@@ -69,12 +70,14 @@ static void break_pair(void)
 	tls_write_key("key.pem", tls_key(TLS_KEY_EC2), NULL);
 }
 
+static const struct checker nobody_else;
+
 static void start(const char *rest)
 {
 	struct config *config = read_config(rest);
 	struct err err = { .text = "" };
 
-	server = server_new(loop, config, &err);
+	server = server_new(loop, config, &nobody_else, &err);
 	config_put(&config);
 	ck_assert_msg(server != NULL, "%s", err.text);
 }
@@ -167,7 +170,7 @@ START_TEST(mistakes_in_files_stop_start_and_test_alike_with_their_line)
 	write_pair("first");
 	config = read_config(mistakes[_i].rest);
 	ck_assert(!front_tls_check(config, &at_test));
-	ck_assert_ptr_null(server_new(loop, config, &at_start));
+	ck_assert_ptr_null(server_new(loop, config, &nobody_else, &at_start));
 	ck_assert_str_eq(at_start.text, at_test.text);
 	ck_assert_msg(strncmp(at_test.text, mistakes[_i].error, strlen(mistakes[_i].error)) == 0, "%s",
 		      at_test.text);
@@ -198,7 +201,7 @@ START_TEST(without_certificates_there_is_no_tls)
 	struct err err = { .text = "" };
 
 	ck_assert(front_tls_check(config, &err));
-	server = server_new(loop, config, &err);
+	server = server_new(loop, config, &nobody_else, &err);
 	config_put(&config);
 	ck_assert_msg(server != NULL, "%s", err.text);
 	ck_assert_ptr_null(server->setup->listeners[0].tls);
