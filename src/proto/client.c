@@ -309,7 +309,7 @@ static bool take_reply(struct smtp_client *c, struct smtp_client_event *event)
 	bool is_told;
 
 	c->is_reply_done = true;
-	if (!client_reply_finish(&c->reply, status)) {
+	if (!client_hide_secrets(c) || !client_reply_finish(&c->reply, status)) {
 		client_close(c, "no_memory");
 		return false;
 	}

@@ -56,20 +56,31 @@ static void put_secret(struct smtp_client *c, struct span secret)
 	buf_added(&c->out, base64_encode(secret, c->out.data + c->out.end));
 }
 
+size_t client_plain_len(const struct smtp_client *c)
+{
+	return strlen(c->options->user) + strlen(c->options->password) + 2;
+}
+
 /* RFC 4616 2: no identity to act as, the user, the password. */
+void client_write_plain(const struct smtp_client *c, char *plain)
+{
+	size_t user_len = strlen(c->options->user);
+
+	plain[0] = plain[1 + user_len] = '\0';
+	memcpy(plain + 1, c->options->user, user_len);
+	memcpy(plain + 2 + user_len, c->options->password, strlen(c->options->password));
+}
+
 static void put_plain(struct smtp_client *c)
 {
-	size_t user_len = strlen(c->options->user), password_len = strlen(c->options->password);
-	size_t len = user_len + password_len + 2;
+	size_t len = client_plain_len(c);
 	char *plain = malloc(len);
 
 	if (!plain) {
 		c->has_failed = true;
 		return;
 	}
-	plain[0] = plain[1 + user_len] = '\0';
-	memcpy(plain + 1, c->options->user, user_len);
-	memcpy(plain + 2 + user_len, c->options->password, password_len);
+	client_write_plain(c, plain);
 	put_secret(c, span_of(plain, len));
 	explicit_bzero(plain, len);
 	free(plain);
@@ -77,9 +88,7 @@ static void put_plain(struct smtp_client *c)
 
 static void say_auth_plain(struct smtp_client *c)
 {
-	size_t len = strlen(c->options->user) + strlen(c->options->password) + 2;
-
-	if (base64_encoded_len(len) > INITIAL_RESPONSE_MAX) {
+	if (base64_encoded_len(client_plain_len(c)) > INITIAL_RESPONSE_MAX) {
 		c->auth_step = AUTH_PLAIN;
 		client_say(c, COMMAND_AUTH, "AUTH PLAIN");
 		return;

@@ -146,6 +146,15 @@ void client_open_take(struct smtp_client *c, enum client_command command);
 void client_open_begin(struct smtp_client *c);
 void client_say_hello(struct smtp_client *c);
 
+/* The message of PLAIN, and its length. */
+size_t client_plain_len(const struct smtp_client *c);
+void client_write_plain(const struct smtp_client *c, char *plain);
+
+/* ---- client_secret.c ---- */
+
+/* Leave out the text of the reply that was read if it repeats our password. False: out of memory. */
+MUST_CHECK bool client_hide_secrets(struct smtp_client *c);
+
 /* ---- client_mail.c: transactions ---- */
 
 /* Take a reply to a command of a transaction; true: *event is made. */

@@ -649,6 +649,19 @@ def test_password_that_is_wrong_is_451_and_never_logged(daemon, hops):
     assert "secret" not in daemon.log.text() and "AHJlbGF5AHNlY3JldA" not in daemon.log.text()
 
 
+@pytest.mark.parametrize("text", ["535 5.7.8 AHJlbGF5AHNlY3JldA== is wrong", "535 5.7.8 no user relay with secret",
+                                  "421 4.7.0 AUTH PLAIN AHJlbGF5AHNl..."])
+def test_password_that_the_hop_repeats_is_never_logged_or_told(daemon, hops, text):
+    hop = hops(features=("AUTH PLAIN",), users={"relay": "secret"})
+    hop.fault("auth", say(text))
+    daemon.expect_trouble("may go over the network in plain text")
+    start_relay(daemon, hop, tls="never", auth_without_tls=True, user="relay", password_file=password_file(daemon))
+    reply = deliver_one(daemon, 451)
+    assert "The text is left out" in daemon.log.wait("hop_down")[0]["error"]
+    for told in (daemon.log.text(), str(reply)):
+        assert "secret" not in told and "AHJlbGF5AHN" not in told
+
+
 @pytest.mark.parametrize("text,mode,wrong", [("secret\n", 0o644, "open to everybody"), ("\n", 0o600, "no password")])
 def test_bad_password_file_stops_the_start(daemon, hops, text, mode, wrong):
     daemon.expect_trouble("start_failed")
