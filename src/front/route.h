@@ -20,12 +20,20 @@ struct route_facts {
 /* NULL: no route. */
 const struct route_config *route_find(const struct config *config, const struct route_facts *facts);
 
-/* What EHLO may offer, because every route of a listener ends where it is taken. */
+/*
+ * Who is asked instead of a backend that is down, though not when its own is; NULL: nobody. In both of these
+ * `backends` are those of the configuration, in its order.
+ */
+struct backend *route_fallback(const struct config *config, struct backend *const *backends, const struct backend *b);
+
+/*
+ * What EHLO may offer, because every route that a listener's clients can come to ends where it is taken. One
+ * that stands behind a wider one, or is for users where nobody can log in, takes nothing away.
+ */
 struct route_offers {
 	bool dsn, binarymime, requiretls, prdr;
 };
 
-/* `backends` are those of the configuration, in its order. */
 struct route_offers route_offers_of(const struct config *config, struct backend *const *backends,
 				    const char *listener);
 

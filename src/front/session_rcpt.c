@@ -86,33 +86,36 @@ static bool turns_to_postmaster(struct session_shell *sh)
 	return true;
 }
 
-static void log_fallback(const struct session_shell *sh, const struct backend *from)
+static void log_fallback(const struct session_shell *sh, const struct backend *from, const struct backend *to)
 {
 	log_begin(LOG_LEVEL_WARNING, sh->id, "fallback");
 	log_str("backend", from->name);
-	log_str("fallback", from->fallback->name);
+	log_str("fallback", to->name);
 	log_str("detail", sh->envelope->check.answer.detail);
 	log_end();
 }
 
 /* Nobody is there, and no recipient of the message was promised to anybody yet: ask the fallback. */
-static const struct smtp_reply *ask_fallback(struct session_shell *sh, bool *is_pending, const char **detail)
+static const struct smtp_reply *ask_fallback(struct session_shell *sh, struct backend *fallback, bool *is_pending,
+					     const char **detail)
 {
 	struct envelope *e = sh->envelope;
 	const struct smtp_reply *reply;
 
-	log_fallback(sh, envelope_backend(e));
-	reply = change_transaction(e, envelope_backend(e)->fallback);
+	log_fallback(sh, envelope_backend(e), fallback);
+	reply = change_transaction(e, fallback);
 	return reply ? reply : start_check(sh, is_pending, detail);
 }
 
 static const struct smtp_reply *take_check_answer(struct session_shell *sh, bool *is_pending, const char **detail)
 {
 	struct envelope *e = sh->envelope;
+	struct backend *fallback = NULL;
 
-	if (e->check.answer.is_down && e->recipient_count == 0 && envelope_backend(e) == e->routed &&
-	    e->routed->fallback)
-		return ask_fallback(sh, is_pending, detail);
+	if (e->check.answer.is_down && e->recipient_count == 0 && envelope_backend(e) == e->routed)
+		fallback = route_fallback(sh->setup->config, sh->setup->backends, e->routed);
+	if (fallback)
+		return ask_fallback(sh, fallback, is_pending, detail);
 	*detail = e->check.answer.detail;
 	if (smtp_reply_is_error(&e->check.answer.reply)) {
 		/* Postmaster is never refused where `postmaster` names an address: this is our own trouble. */
