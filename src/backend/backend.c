@@ -142,9 +142,19 @@ bool backend_stream(struct backend_transaction *t, struct span content, struct o
 	return t->backend->ops->stream(t, content, more);
 }
 
-void backend_free(struct backend **b)
+struct backend *backend_get(struct backend *b)
 {
-	if (*b)
-		(*b)->ops->free(*b);
-	*b = NULL;
+	b->further_references++;
+	return b;
+}
+
+void backend_put(struct backend **backend)
+{
+	struct backend *b = *backend;
+
+	*backend = NULL;
+	if (b && b->further_references)
+		b->further_references--;
+	else if (b)
+		b->ops->free(b);
 }

@@ -137,7 +137,7 @@ struct backend {
 	bool takes_requiretls;
 	bool answers_each;      /* tells the outcome for each recipient, so that PRDR can be had */
 	bool streams;           /* the content is to be streamed */
-	struct backend *fallback; /* borrowed; asked instead when this one is down, and its own is not then; NULL: none */
+	unsigned further_references; /* beside that of its maker */
 	/* How long its answers may take, in ms; 0: the usual (60 s and 300 s). */
 	uint64_t check_deadline_ms, commit_deadline_ms;
 };
@@ -164,11 +164,14 @@ void backend_transaction_free_plain(struct backend_transaction *t);
 
 struct backend *backend_null_new(const char *name, struct loop *loop, struct err *err);
 
+/* Another setup has it, too. */
+struct backend *backend_get(struct backend *b);
+
 /*
- * Nobody asks it any more and no op of it is waited for. Deliveries that have begun and that nobody
- * waits for go on to their end all the same: what they need is theirs, or the backend keeps it until
- * then (loop_adopt()).
+ * With the last reference: nobody asks it any more and no op of it is waited for. Deliveries that have begun
+ * and that nobody waits for go on to their end all the same: what they need is theirs, or the backend keeps
+ * it until then (loop_adopt()).
  */
-void backend_free(struct backend **b);
+void backend_put(struct backend **b);
 
 #endif

@@ -451,6 +451,6 @@ bool backend_maildir_inspect(const struct backend_maildir_options *options,
 	}
 	if (smtp_reply_is_error(&answer.reply))
 		err_set(err, "%s", answer.detail);
-	backend_free(&b);
+	backend_put(&b);
 	return !smtp_reply_is_error(&answer.reply);
 }

@@ -1,4 +1,5 @@
 #include "backend/relay_private.h"
+#include "net/tls_file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,15 +158,33 @@ static bool keep_options(struct relay *relay, const struct relay_options *option
 	return is_kept && keep_hosts(relay);
 }
 
-static bool make_tls(struct relay *relay, const struct relay_options *o, struct err *err)
+static struct tls_client_options tls_options_of(const struct relay_options *o)
 {
-	const struct tls_client_options tls = {
+	return (struct tls_client_options){
 		.ca_file = o->tls_cafile,
 		.verify = o->tls >= RELAY_TLS_VERIFY,
 		.certfile = o->tls_certfile,
 		.keyfile = o->tls_keyfile,
 		.priority = o->tls_priority,
 	};
+}
+
+static uint64_t files_state_of(const struct relay_options *o)
+{
+	const struct tls_client_options tls = tls_options_of(o);
+	uint64_t state = o->tls == RELAY_TLS_NEVER ? 0 : tls_client_files_state(&tls);
+
+	return tls_file_state(o->password_file, state);
+}
+
+bool backend_relay_is_current(const struct backend *backend, const struct relay_options *options)
+{
+	return LIST_OWNER(backend, struct relay, backend)->files_state == files_state_of(options);
+}
+
+static bool make_tls(struct relay *relay, const struct relay_options *o, struct err *err)
+{
+	const struct tls_client_options tls = tls_options_of(o);
 
 	if (o->tls == RELAY_TLS_NEVER)
 		return true;
@@ -193,6 +212,9 @@ static struct relay *load(const struct relay_options *options, struct err *err)
 {
 	struct relay *relay = calloc(1, sizeof(*relay));
 
+	/* Before they are read: one that changes meanwhile will be found to have. */
+	if (relay)
+		relay->files_state = files_state_of(options);
 	if (!relay || !keep_options(relay, options)) {
 		err_set(err, "out of memory");
 	} else if (make_tls(relay, options, err) &&

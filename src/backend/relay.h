@@ -65,6 +65,12 @@ struct backend *backend_relay_new(const struct relay_options *options, struct er
 /* Could it be made? Files are read, and nothing is kept; loop, pools and `all` are not looked at. False: err tells why. */
 bool backend_relay_try(const struct relay_options *options, struct err *err);
 
+/*
+ * Are the files that it was made from (certificates, key, password) as they were then? The options are those that
+ * it was made with.
+ */
+bool backend_relay_is_current(const struct backend *backend, const struct relay_options *options);
+
 /* The loop ends, and so do pools and spools: what all these relays have under way is given up. */
 void backend_relay_abandon(struct list *all);
 

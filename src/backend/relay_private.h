@@ -65,6 +65,7 @@ struct relay {
 	struct list transactions;       /* of relay_transaction.link */
 	char failure[RELAY_FAILURE_SIZE]; /* of the last connection that could not be made */
 	bool is_freed;                  /* by its owner; it ends with the last transaction */
+	uint64_t files_state;           /* of what it was made from (tls_file_state()) */
 	struct list link;               /* in options.all */
 	struct loop_garbage garbage;
 };

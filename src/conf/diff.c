@@ -400,3 +400,28 @@ bool config_diff(const struct config *before, const struct config *after,
 	entries_fini(&new);
 	return is_read;
 }
+
+/* The caller frees it. NULL: out of memory. */
+static char *written(const struct backend_config *backend)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	bool is_written = out && config_dump_backend(backend, out);
+
+	if ((out && fclose(out) != 0) || !is_written) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+bool config_backend_is_same(const struct backend_config *a, const struct backend_config *b)
+{
+	char *one = written(a), *other = written(b);
+	bool is_same = one && other && strcmp(one, other) == 0;
+
+	free(one);
+	free(other);
+	return is_same;
+}

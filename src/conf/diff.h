@@ -24,4 +24,10 @@ struct config_change {
 MUST_CHECK bool config_diff(const struct config *before, const struct config *after,
 			    void (*tell)(void *owner, const struct config_change *change), void *owner);
 
+/*
+ * Are these two written the same, as they are dumped? Not what keys elsewhere come to in them (hostname). False
+ * for want of memory, too.
+ */
+bool config_backend_is_same(const struct backend_config *a, const struct backend_config *b);
+
 #endif

@@ -379,3 +379,11 @@ bool config_dump(const struct config *config, bool with_places, FILE *out)
 	dump_recipient_maps(&d);
 	return fflush(out) == 0 && !ferror(out);
 }
+
+bool config_dump_backend(const struct backend_config *backend, FILE *out)
+{
+	const struct dump d = { .out = out };
+
+	dump_backend(&d, backend);
+	return fflush(out) == 0 && !ferror(out);
+}

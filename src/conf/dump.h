@@ -15,4 +15,7 @@
  */
 bool config_dump(const struct config *config, bool with_places, FILE *out);
 
+/* One backend of it, without places. */
+bool config_dump_backend(const struct backend_config *backend, FILE *out);
+
 #endif

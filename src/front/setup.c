@@ -56,28 +56,34 @@ static struct backend *new_backend(struct server *server, const struct config *c
 	BUG_ON(true);
 }
 
-/* The lint has seen that each is there. */
-static void name_fallbacks(struct setup *setup)
+/*
+ * The backend of this name of an older setup, with a reference, where it is a next hop's and nothing about it has
+ * changed: its connections go on, and so does what is known of its hosts. NULL: there is none.
+ */
+static struct backend *take_over(const struct setup *older, const struct config *config,
+				 const struct backend_config *b)
 {
-	const struct config *config = setup->config;
-
-	for (size_t i = 0; i < config->backend_count; i++)
-		for (size_t j = 0; config->backends[i].relay.fallback && j < config->backend_count; j++)
-			if (strcmp(config->backends[j].name, config->backends[i].relay.fallback) == 0)
-				setup->backends[i]->fallback = setup->backends[j];
+	for (size_t i = 0; older && i < older->config->backend_count; i++)
+		if (strcmp(older->config->backends[i].name, b->name) == 0 &&
+		    setup_relay_is_same(older->backends[i], older->config, &older->config->backends[i], config, b))
+			return backend_get(older->backends[i]);
+	return NULL;
 }
 
-static bool build_backends(struct setup *setup, struct server *server, struct err *err)
+static bool build_backends(struct setup *setup, struct server *server, const struct setup *older, struct err *err)
 {
 	setup->backends = calloc(setup->config->backend_count, sizeof(struct backend *));
 	if (!setup->backends)
 		return err_set(err, "out of memory");
 	for (size_t i = 0; i < setup->config->backend_count; i++) {
-		setup->backends[i] = new_backend(server, setup->config, &setup->config->backends[i], err);
+		const struct backend_config *b = &setup->config->backends[i];
+
+		setup->backends[i] = take_over(older, setup->config, b);
+		if (!setup->backends[i])
+			setup->backends[i] = new_backend(server, setup->config, b, err);
 		if (!setup->backends[i])
 			return false;
 	}
-	name_fallbacks(setup);
 	return true;
 }
 
@@ -172,7 +178,8 @@ struct setup *setup_new(struct server *server, struct config *config, const stru
 	setup->number = older ? older->number + 1 : 1;
 	setup->config = config_get(config);
 	policy_chain_init(&setup->policies);
-	if (!setup_auth_build(&setup->auth, server, config, err) || !build_backends(setup, server, err) || !build_policies(setup, server, err) ||
+	if (!setup_auth_build(&setup->auth, server, config, err) || !build_backends(setup, server, older, err) ||
+	    !build_policies(setup, server, err) ||
 	    !build_listeners(setup, err) || !server_tls_load(setup, older, err))
 		setup_put(&setup);
 	return setup;
@@ -202,7 +209,7 @@ static void free_setup(struct setup *setup)
 	policy_chain_fini(&setup->policies);
 	auth_chain_fini(&setup->auth);
 	for (size_t i = 0; setup->backends && i < config->backend_count; i++)
-		backend_free(&setup->backends[i]);
+		backend_put(&setup->backends[i]);
 	free(setup->backends);
 	config_put(&config);
 	free(setup);

@@ -5,7 +5,8 @@
  * see server_tls), and is counted by references: each session holds the one it
  * began with, and the server the one for new sessions. When the last session of
  * an older setup has ended, its policies and backends are freed; see
- * backend_free() about deliveries that are still under way then.
+ * backend_put() about deliveries that are still under way then. Backends of next
+ * hops that are the same in the next setup are its backends, too.
  *
  * What outlives it (loop, pools, spools, sockets, clients) is the server's.
  */
@@ -36,7 +37,7 @@ struct setup {
 	const struct config *config;    /* holds a reference */
 	struct auth_chain auth;
 	struct policy_chain policies;
-	struct backend **backends;      /* as config->backends; owned */
+	struct backend **backends;      /* as config->backends; a reference to each */
 	struct setup_listener *listeners; /* as config->listeners; owned */
 	struct smtp_address postmaster;
 	bool has_postmaster;
@@ -45,7 +46,7 @@ struct setup {
 /*
  * Build it for this server, whose pools it uses. Takes a reference of config; the result has one.
  * NULL: err tells why, and nothing has changed. `older` (or NULL) is the one whose place it will
- * take: TLS sessions of its listeners may be resumed.
+ * take: TLS sessions of its listeners may be resumed, and connections to next hops are used again.
  */
 struct setup *setup_new(struct server *server, struct config *config, const struct setup *older,
 			struct err *err);

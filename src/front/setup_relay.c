@@ -4,6 +4,7 @@
 #include "front/setup_relay.h"
 
 #include "backend/relay.h"
+#include "conf/diff.h"
 #include "conf/place.h"
 #include "front/server.h"
 
@@ -98,18 +99,26 @@ static bool blame(const struct backend_config *b, struct err *err)
 	return false;
 }
 
+/* All but the hosts and the server's part. */
+static struct relay_options options_of(const struct config *config, const struct backend_config *b)
+{
+	struct relay_options options = {
+		.name = b->name,
+		.is_lmtp = b->type == BACKEND_LMTP,
+		.helo = b->relay.helo ? b->relay.helo : config->hostname,
+		.host_count = b->relay.hosts.count,
+	};
+
+	fill_options(&options, &b->relay);
+	return options;
+}
+
 /* All but the server's part; the hosts are the caller's to free. False: err tells why. */
 static bool make_options(struct relay_options *options, const struct config *config, const struct backend_config *b,
 			 struct err *err)
 {
-	*options = (struct relay_options){
-		.name = b->name,
-		.is_lmtp = b->type == BACKEND_LMTP,
-		.helo = b->relay.helo ? b->relay.helo : config->hostname,
-		.hosts = parse_hosts(&b->relay, err),
-		.host_count = b->relay.hosts.count,
-	};
-	fill_options(options, &b->relay);
+	*options = options_of(config, b);
+	options->hosts = parse_hosts(&b->relay, err);
 	return options->hosts != NULL;
 }
 
@@ -144,12 +153,28 @@ bool setup_relay_try(const struct config *config, const struct backend_config *b
 	return is_good;
 }
 
+static bool is_relay(const struct backend_config *b)
+{
+	return b->type == BACKEND_LMTP || b->type == BACKEND_SMTP;
+}
+
+bool setup_relay_is_same(const struct backend *backend, const struct config *before,
+			 const struct backend_config *old, const struct config *config,
+			 const struct backend_config *b)
+{
+	const struct relay_options options = options_of(config, b);
+
+	return is_relay(old) && is_relay(b) && config_backend_is_same(old, b) &&
+	       strcmp(options.helo, options_of(before, old).helo) == 0 &&
+	       backend_relay_is_current(backend, &options);
+}
+
 uint64_t setup_relay_descriptors(const struct config *config)
 {
 	uint64_t count = 0;
 
 	for (size_t i = 0; i < config->backend_count; i++)
-		if (config->backends[i].type == BACKEND_LMTP || config->backends[i].type == BACKEND_SMTP)
+		if (is_relay(&config->backends[i]))
 			count += config->backends[i].relay.max_connections;
 	return count;
 }

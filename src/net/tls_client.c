@@ -93,6 +93,32 @@ static bool trust(SSL_CTX *ssl_ctx, const struct tls_client_options *options, st
 	       (!options->ca_dir || trust_dir(ssl_ctx, options, err));
 }
 
+/* Where SSL_CTX_set_default_verify_paths() looks. */
+static const char *given_or(const char *variable, const char *otherwise)
+{
+	const char *given = secure_getenv(variable);
+
+	return given ? given : otherwise;
+}
+
+/* A store keeps what it has found in its directory, so that this counts like a file. */
+static uint64_t system_store_state(uint64_t state)
+{
+	state = tls_file_state(given_or(X509_get_default_cert_file_env(), X509_get_default_cert_file()), state);
+	return tls_file_state(given_or(X509_get_default_cert_dir_env(), X509_get_default_cert_dir()), state);
+}
+
+uint64_t tls_client_files_state(const struct tls_client_options *o)
+{
+	uint64_t state = tls_file_state(o->ca_file, 0);
+
+	state = tls_file_state(o->ca_dir, state);
+	if (!o->ca_file && !o->ca_dir)
+		state = system_store_state(state);
+	state = tls_file_state(o->certfile, state);
+	return tls_file_state(o->keyfile, state);
+}
+
 /* ---- what we show, and how we speak ---- */
 
 static bool show(SSL_CTX *ssl_ctx, const struct tls_client_options *options, struct err *err)

@@ -33,6 +33,9 @@ struct tls_client_context *tls_client_context_new(const struct tls_client_option
 struct tls_client_context *tls_client_context_get(struct tls_client_context *context);
 void tls_client_context_put(struct tls_client_context **context);
 
+/* The state of the files that a context is made from (tls_file_state()); of the system's store, too. */
+uint64_t tls_client_files_state(const struct tls_client_options *options);
+
 /*
  * For conn_start_tls_client(). `name` is whom we mean to reach: a host name, which is sent as SNI
  * (RFC 6066 3), or an IP address, which is not; the certificate must be for it where the context

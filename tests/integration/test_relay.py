@@ -12,7 +12,7 @@ import pytest
 from client import Client, stuff
 from conftest import is_long
 from daemon import DEADLINE_S
-from hostile_hop import Gone, Hop, say
+from hostile_hop import DEFAULT_FEATURES, Gone, Hop, say
 
 CONTENT = b"Subject: relay\r\n\r\n.dot\r\n..two\r\nlast\r\n"
 
@@ -563,10 +563,12 @@ def deliver_one(daemon, code=250):
         reply = client.command("RCPT TO:<anna@example.org>")
         if code != 250:
             assert reply.code == code
-            return
+            return reply
         client.expect(354, "DATA")
         client.send(b"Subject: x\r\n\r\n.\r\n")
-        assert client.reply().code == 250
+        reply = client.reply()
+        assert reply.code == 250
+        return reply
 
 
 TLS_FEATURES = ("PIPELINING", "8BITMIME", "STARTTLS")
@@ -817,6 +819,97 @@ def test_message_in_the_middle_survives_a_reload(daemon, hops):
         client.ehlo()
         assert client.message(CONTENT).code == 250
     assert len(hop.wait_taken(3)) == 3
+
+
+def reload(daemon):
+    """After daemon.configure()."""
+    count = len(daemon.log.find("reload"))
+    daemon.process.send_signal(signal.SIGHUP)
+    return daemon.log.wait("reload", count=count + 1)[-1]
+
+
+def test_a_reload_keeps_the_connections_of_a_backend_that_is_the_same(daemon, hops):
+    hop = hops()
+    start_relay(daemon, hop)
+    for timeout in (61, 62, 63):
+        deliver_one(daemon)
+        daemon.configure(timeout=timeout)
+        assert reload(daemon)["changed"] == "1"
+    deliver_one(daemon)
+    assert len(hop.connections) == 1
+    daemon.stop()
+    assert hop.said("QUIT") or hop.open_count == 0
+
+
+@pytest.mark.parametrize("change", ["max_messages", "hostname", "fallback", "name"])
+def test_a_reload_makes_a_backend_anew_that_has_changed(daemon, hops, change):
+    hop = hops()
+    backend = {"type": "smtp", "hosts": [hop.address]}
+    daemon.expect_trouble("no route leads to the backend")
+    daemon.start(backends={"hop": backend, "rest": {"type": "null"}}, routes=[{"backend": "hop"}])
+    deliver_one(daemon)
+    if change == "hostname":
+        daemon.configure(hostname="other.example.org")
+    elif change == "name":
+        daemon.configure(backends={"hop": {"type": "null"}, "other": backend}, routes=[{"backend": "other"}])
+    else:
+        backend[change] = 50 if change == "max_messages" else "rest"
+        daemon.configure()
+    reload(daemon)
+    hop.wait(lambda: hop.open_count == 0, "the old connection to be over")
+    deliver_one(daemon)
+    assert len(hop.connections) == 2
+    if change == "hostname":
+        assert hop.said("EHLO other.example.org")
+
+
+def test_a_reload_takes_a_password_that_has_changed(daemon, hops):
+    hop = hops(features=("AUTH PLAIN",), users={"relay": "secret"})
+    daemon.expect_trouble("may go over the network in plain text")
+    start_relay(daemon, hop, tls="never", auth_without_tls=True, user="relay", password_file=password_file(daemon))
+    deliver_one(daemon)
+    reload(daemon)
+    deliver_one(daemon)
+    assert len(hop.connections) == 1
+    hop.users = {"relay": "another"}
+    password_file(daemon, "another\n")
+    reload(daemon)
+    deliver_one(daemon)
+    assert len(hop.connections) == 2
+
+
+def test_a_reload_does_not_forget_what_hosts_are_like(daemon, hops):
+    hop = hops(features=(*DEFAULT_FEATURES, "DSN"))
+    start_relay(daemon, hop)
+
+    def offers_dsn():
+        with Client(daemon.address) as client:
+            return "DSN" in repr(client.ehlo())
+
+    assert not offers_dsn()
+    deliver_one(daemon)
+    assert offers_dsn()
+    reload(daemon)
+    assert offers_dsn()
+
+
+def test_a_delivery_survives_that_its_backend_goes_with_a_reload(daemon, hops):
+    hop = hops()
+    gate = threading.Event()
+    hop.fault("end", lambda connection, reply: gate.wait(DEADLINE_S) and reply)
+    start_relay(daemon, hop)
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.envelope()
+        client.expect(354, "DATA")
+        client.send(b"Subject: x\r\n\r\n.\r\n")
+        hop.wait(lambda: hop.faults[0].hits, "the end of data at the hop")
+        reload(daemon)
+        daemon.configure(backends={"hop": {"type": "null"}})
+        reload(daemon)
+        gate.set()
+        assert client.reply().code == 250
+    assert len(hop.taken) == 1
 
 
 # ---- many at a time ----

@@ -75,7 +75,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	backend_free(&backend);
+	backend_put(&backend);
 	ck_assert_ptr_null(backend);
 	pool_free(&pool);
 	loop_free(&loop);
@@ -324,7 +324,7 @@ START_TEST(cancelled_delivery_goes_on_to_its_end)
 	ck_assert(start_delivery(backend, "anna@example.org", NULL, NULL));
 	op_cancel(&delivery.op);
 	memset(&delivery, 'X', sizeof(delivery)); /* the waiter is gone */
-	backend_free(&backend);                   /* and so is its configuration */
+	backend_put(&backend);                   /* and so is its configuration */
 	if (_i)
 		sem_post(&blocker.go_on);
 	run_until_idle();
@@ -510,8 +510,8 @@ START_TEST(null_takes_all_and_keeps_nothing)
 	ck_assert_uint_eq(delivery.octets, 21 + 19);
 	ck_assert_uint_eq(budget.used_bytes, 0);
 	ck_assert(!op_running(&check.op) && !op_running(&delivery.op));
-	backend_free(&null);
-	backend_free(&null); /* of nothing is nothing */
+	backend_put(&null);
+	backend_put(&null); /* of nothing is nothing */
 }
 END_TEST
 
@@ -605,7 +605,7 @@ START_TEST(maildir_and_null_take_smtputf8)
 
 	ck_assert(null && null->takes_smtputf8);
 	ck_assert(backend->takes_smtputf8);
-	backend_free(&null);
+	backend_put(&null);
 }
 END_TEST
 

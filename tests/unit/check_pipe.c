@@ -186,7 +186,7 @@ static void make_backend(enum backend_pipe_kind kind, const char *script, unsign
 	};
 	struct err err;
 
-	backend_free(&backend);
+	backend_put(&backend);
 	backend = backend_pipe_new(&options, &err);
 	ck_assert_msg(backend != NULL, "%s", err.text);
 	ck_assert_str_eq(backend->name, "queue");
@@ -204,7 +204,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	backend_free(&backend);
+	backend_put(&backend);
 	spool_fini(&spool);
 	pool_free(&pool);
 	ck_assert_uint_eq(budget.used_bytes, 0);
@@ -369,7 +369,7 @@ START_TEST(what_has_begun_goes_on_and_is_logged)
 		wait_for_file("begun");
 	op_cancel(&message.delivery.op);
 	end(&message);
-	backend_free(&backend);
+	backend_put(&backend);
 	touch(in_dir("gate"));
 	wait_for_file("taken");
 	while (net_log_count("1-1 late backend=queue outcome=taken") == 0)
@@ -452,7 +452,7 @@ START_TEST(deliveries_end_with_pool_and_loop)
 	op_cancel(&messages[2].delivery.op); /* as sessions do */
 	for (size_t i = 0; i < 3; i++)
 		backend_transaction_free(&messages[i].transaction);
-	backend_free(&backend);
+	backend_put(&backend);
 	pool_free(&pool);
 	ck_assert(!op_running(&messages[1].delivery.op));
 	ck_assert_uint_eq(budget.used_bytes, 0);
@@ -514,7 +514,7 @@ START_TEST(a_backend_without_memory_is_none)
 		fail_malloc_at(failures + 1);
 		b = backend_pipe_new(&options, &err);
 		if (!fail_malloc_stop()) {
-			backend_free(&b);
+			backend_put(&b);
 			break;
 		}
 		ck_assert_ptr_null(b);

@@ -177,7 +177,7 @@ static void teardown(void)
 	backend_relay_abandon(&relays);
 	pool_free(&disk);
 	spool_disk_free(&budget.disk);
-	backend_free(&backend);
+	backend_put(&backend);
 	if (listening >= 0)
 		hop_unlisten();
 	net_peer_close(&hop);
@@ -426,7 +426,7 @@ START_TEST(a_delivery_goes_on_when_its_backend_is_freed)
 	ck_assert(deliver(1, &spool));
 	op_cancel(&delivery.op);
 	backend_transaction_free(&transaction);
-	backend_free(&backend);
+	backend_put(&backend);
 	ck_assert(!list_empty(&relays));
 	hear("DATA\r\n");
 	say("354 go\r\n");
@@ -632,6 +632,48 @@ START_TEST(a_host_that_is_down_rests_longer_and_longer)
 }
 END_TEST
 
+static void write_secret(const char *path, const char *text)
+{
+	FILE *out = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(out);
+	ck_assert_int_ge(fputs(text, out), 0);
+	ck_assert_int_eq(fchmod(fileno(out), 0600), 0);
+	ck_assert_int_eq(fclose(out), 0);
+}
+
+START_TEST(a_relay_is_current_until_its_password_file_changes)
+{
+	struct endpoint endpoint = { .kind = ENDPOINT_ADDR, .addr = { .family = ADDR_IPV4, .ip = { 127, 0, 0, 1 } } };
+	struct relay_options options = options_for(&endpoint, false);
+	struct backend *b;
+	struct err err;
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/password", root.path);
+	write_secret(path, "one\n");
+	options.user = "relay";
+	options.password_file = path;
+	b = backend_relay_new(&options, &err);
+	ck_assert_msg(b != NULL, "%s", err.text);
+	ck_assert(backend_relay_is_current(b, &options));
+	write_secret(path, "another\n");
+	ck_assert(!backend_relay_is_current(b, &options));
+	backend_put(&b);
+}
+END_TEST
+
+START_TEST(a_backend_goes_with_its_last_reference)
+{
+	struct backend *other = backend_get(backend);
+
+	backend_put(&other);
+	ck_assert_ptr_null(other);
+	accept_first();
+	ck_assert_uint_eq(connections, 1);
+}
+END_TEST
+
 START_TEST(an_idle_connection_says_goodbye)
 {
 	accept_first();
@@ -671,6 +713,8 @@ static Suite *relay_suite(void)
 	ADD_ROWS(smtp, a_silent_hop_is_left_when_its_time_is_up, limits);
 	tcase_add_test(smtp, a_host_that_is_down_rests_longer_and_longer);
 	tcase_add_test(smtp, an_idle_connection_says_goodbye);
+	tcase_add_test(smtp, a_relay_is_current_until_its_password_file_changes);
+	tcase_add_test(smtp, a_backend_goes_with_its_last_reference);
 	tcase_add_test(lmtp, lmtp_tells_the_outcome_for_each_recipient);
 	tcase_add_test(lmtp, lmtp_lost_between_two_outcomes_keeps_the_first);
 	suite_add_tcase(suite, smtp);
