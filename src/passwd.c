@@ -19,20 +19,24 @@ static const struct scheme {
 	enum secret_kind kind;
 	const char *setting;
 	size_t password_max; /* what is beyond would be no part of the hash; 0: all of it is */
+	char work_option;    /* what sets how much work it is; 0: it is none */
+	uint32_t work_min, work_max;
 } schemes[] = {
-	{ "yescrypt", SECRET_CRYPT, "$y$", 0 },
-	{ "bcrypt", SECRET_CRYPT, "$2b$", 72 },
-	{ "sha512", SECRET_CRYPT, "$6$", 0 },
-	{ "scram-sha-256", SECRET_SCRAM_SHA_256, NULL, 0 },
-	{ "scram-sha-1", SECRET_SCRAM_SHA_1, NULL, 0 },
-	{ "plain", SECRET_PLAIN, NULL, 0 },
+	{ "yescrypt", SECRET_CRYPT, "$y$", 0, 'C', 1, 11 },
+	{ "bcrypt", SECRET_CRYPT, "$2b$", 72, 'C', 4, 20 },
+	{ "sha512", SECRET_CRYPT, "$6$", 0, 'C', 1000, 10000000 },
+	{ "scram-sha-256", SECRET_SCRAM_SHA_256, NULL, 0, 'i', SECRET_ITERATIONS_MIN, SECRET_ITERATIONS_MAX },
+	{ "scram-sha-1", SECRET_SCRAM_SHA_1, NULL, 0, 'i', SECRET_ITERATIONS_MIN, SECRET_ITERATIONS_MAX },
+	{ "plain", SECRET_PLAIN, NULL, 0, 0, 0, 0 },
 };
 
 struct request {
 	const char *path;
 	char user[AUTH_USER_MAX + 1];
 	const struct scheme *scheme;
-	uint32_t iterations;
+	char work_option;      /* 'C' or 'i', whichever was given; 0: neither */
+	const char *work_text; /* its argument */
+	uint32_t work;         /* 0: as much as is usual */
 	bool creates, deletes, adds, prints;
 };
 
@@ -50,9 +54,10 @@ static int __attribute__((format(printf, 2, 3))) fail(int code, const char *form
 
 static int print_usage(FILE *out, int code)
 {
-	fputs("usage: smtpfrontd-passwd [-ac] [-s SCHEME] [-i ITERATIONS] FILE USER\n"
+	fputs("usage: smtpfrontd-passwd [-ac] [-s SCHEME] [-C COST | -i ITERATIONS] FILE USER\n"
 	      "       smtpfrontd-passwd -d FILE USER\n"
-	      "       smtpfrontd-passwd -n [-s SCHEME] [-i ITERATIONS] USER\n"
+	      "       smtpfrontd-passwd -n [-s SCHEME] [-C COST | -i ITERATIONS] USER\n"
+	      "  -C  cost of a hash: yescrypt 1 to 11, bcrypt 4 to 20, sha512 1000 to 10000000\n"
 	      "  -a  keep what the user has of other schemes\n"
 	      "  -c  make the file if it is not there\n"
 	      "  -d  delete the user\n"
@@ -123,7 +128,7 @@ static int make_secret(const struct request *r, struct buf *secret)
 	if (code == 0 && r->scheme->password_max && strlen(password) > r->scheme->password_max)
 		code = fail(EX_DATAERR, "%s hashes only the first %zu octets of a password, and this one is longer",
 			    r->scheme->name, r->scheme->password_max);
-	if (code == 0 && !secret_make(secret, r->scheme->kind, r->scheme->setting, r->iterations, password, &err))
+	if (code == 0 && !secret_make(secret, r->scheme->kind, r->scheme->setting, r->work, password, &err))
 		code = fail(EX_SOFTWARE, "%s", err.text);
 	if (code == 0 && !buf_add(secret, "", 1))
 		code = fail(EX_OSERR, "out of memory");
@@ -142,14 +147,25 @@ static const struct scheme *find_scheme(const char *name)
 	return NULL;
 }
 
-static bool take_iterations(struct request *r, const char *text)
+/* Returns an exit code, or -1 to go on. */
+static int take_work(struct request *r)
 {
+	const struct scheme *scheme = r->scheme;
 	uint64_t value;
 
-	if (!span_to_u64(span_str(text), &value) || value < SECRET_ITERATIONS_MIN || value > SECRET_ITERATIONS_MAX)
-		return false;
-	r->iterations = (uint32_t)value;
-	return true;
+	if (!r->work_option)
+		return -1;
+	if (!scheme->work_option)
+		return fail(EX_USAGE, "-%c is not for %s, which is no hash", r->work_option, scheme->name);
+	if (r->work_option != scheme->work_option)
+		return fail(EX_USAGE, "-%c is not for %s; -%c sets its %s, %lu to %lu", r->work_option, scheme->name,
+			    scheme->work_option, scheme->work_option == 'C' ? "cost" : "iterations",
+			    (unsigned long)scheme->work_min, (unsigned long)scheme->work_max);
+	if (!span_to_u64(span_str(r->work_text), &value) || value < scheme->work_min || value > scheme->work_max)
+		return fail(EX_USAGE, "-%c: for %s it must be a number from %lu to %lu", r->work_option, scheme->name,
+			    (unsigned long)scheme->work_min, (unsigned long)scheme->work_max);
+	r->work = (uint32_t)value;
+	return -1;
 }
 
 static bool take_option(struct request *r, int option)
@@ -161,8 +177,13 @@ static bool take_option(struct request *r, int option)
 		return r->creates = true;
 	case 'd':
 		return r->deletes = true;
+	case 'C':
 	case 'i':
-		return take_iterations(r, optarg);
+		if (r->work_option && r->work_option != option)
+			return false;
+		r->work_option = (char)option;
+		r->work_text = optarg;
+		return true;
 	case 'n':
 		return r->prints = true;
 	case 's':
@@ -179,21 +200,21 @@ static int read_arguments(struct request *r, int argc, char **argv)
 	int option, wanted;
 	const char *wrong;
 
-	while ((option = getopt(argc, argv, "acdhi:ns:")) != -1) {
+	while ((option = getopt(argc, argv, "C:acdhi:ns:")) != -1) {
 		if (option == 'h')
 			return print_usage(stdout, 0);
 		if (!take_option(r, option))
 			return print_usage(stderr, EX_USAGE);
 	}
 	wanted = r->prints ? 1 : 2;
-	if (argc - optind != wanted || (r->deletes && (r->prints || r->adds || r->creates)) ||
+	if (argc - optind != wanted || (r->deletes && (r->prints || r->adds || r->creates || r->work_option)) ||
 	    (r->prints && (r->adds || r->creates)))
 		return print_usage(stderr, EX_USAGE);
 	r->path = r->prints ? NULL : argv[optind];
 	if (!auth_prepare(r->user, sizeof(r->user), span_str(argv[argc - 1])))
 		return fail(EX_DATAERR, "the user's name is empty, too long, or no text in UTF-8 without control characters");
 	wrong = users_check_name(span_str(r->user));
-	return wrong ? fail(EX_DATAERR, "the user's name %s", wrong) : -1;
+	return wrong ? fail(EX_DATAERR, "the user's name %s", wrong) : take_work(r);
 }
 
 static int delete_user(const struct request *r)
@@ -223,7 +244,7 @@ static int set_secret(const struct request *r, const char *secret)
 
 int main(int argc, char **argv)
 {
-	struct request r = { .scheme = &schemes[0], .iterations = SECRET_ITERATIONS_USUAL };
+	struct request r = { .scheme = &schemes[0] };
 	struct buf secret = { 0 };
 	int code = read_arguments(&r, argc, argv);
 

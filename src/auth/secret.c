@@ -203,12 +203,12 @@ static unsigned long cost_of(const char *prefix)
 	return strcmp(prefix, "$6$") == 0 ? 200000 : 0;
 }
 
-static bool make_hash(struct buf *out, const char *prefix, const char *password, struct err *err)
+static bool make_hash(struct buf *out, const char *prefix, uint32_t cost, const char *password, struct err *err)
 {
 	struct crypt_data *data = calloc(1, sizeof(*data));
 	char setting[CRYPT_GENSALT_OUTPUT_SIZE];
 	const char *hash = NULL;
-	bool is_good = data && crypt_gensalt_rn(prefix, cost_of(prefix), NULL, 0, setting, sizeof(setting));
+	bool is_good = data && crypt_gensalt_rn(prefix, cost ? cost : cost_of(prefix), NULL, 0, setting, sizeof(setting));
 
 	if (is_good)
 		hash = crypt_r(password, setting, data);
@@ -247,15 +247,15 @@ static bool make_keys(struct buf *out, enum secret_kind kind, uint32_t iteration
 	return is_good || err_set(err, "out of memory");
 }
 
-bool secret_make(struct buf *out, enum secret_kind kind, const char *setting, uint32_t iterations,
+bool secret_make(struct buf *out, enum secret_kind kind, const char *setting, uint32_t work,
 		 const char *password, struct err *err)
 {
 	switch (kind) {
 	case SECRET_CRYPT:
-		return make_hash(out, setting, password, err);
+		return make_hash(out, setting, work, password, err);
 	case SECRET_PLAIN:
 		return (buf_add_str(out, "{PLAIN}") && buf_add_str(out, password)) || err_set(err, "out of memory");
 	default:
-		return make_keys(out, kind, iterations, password, err);
+		return make_keys(out, kind, work ? work : SECRET_ITERATIONS_USUAL, password, err);
 	}
 }

@@ -70,8 +70,11 @@ MUST_CHECK bool secret_derive(struct secret_keys *keys, enum secret_kind kind, c
  */
 void secret_mix(unsigned char out[SECRET_KEY_MAX], const unsigned char key[SECRET_KEY_MAX], struct span text);
 
-/* Append a new one, with salt of its own, as a line has it. `setting` is for CRYPT: a prefix of libxcrypt, "$y$". */
-MUST_CHECK bool secret_make(struct buf *out, enum secret_kind kind, const char *setting, uint32_t iterations,
+/*
+ * Append a new one, with salt of its own, as a line has it. `setting` is for CRYPT: a prefix of libxcrypt, "$y$". `work`
+ * is the cost of that kind of hash, or the iterations of SCRAM; 0: as much as is usual.
+ */
+MUST_CHECK bool secret_make(struct buf *out, enum secret_kind kind, const char *setting, uint32_t work,
 			    const char *password, struct err *err);
 
 #endif

@@ -518,6 +518,34 @@ def test_the_tool_refuses_what_cannot_be(users):
     assert users.path.read_text() == before
 
 
+@pytest.mark.parametrize("scheme, option, work, form", [
+    ("yescrypt", "-C", 1, r"\$y\$j75\$"), ("bcrypt", "-C", 4, r"\$2b\$04\$"),
+    ("sha512", "-C", 1000, r"\$6\$rounds=1000\$"), ("scram-sha-256", "-i", 1000, r"\{SCRAM-SHA-256\}1000,"),
+])
+def test_the_tool_makes_hashes_of_the_cost_that_is_asked_for(daemon, users, scheme, option, work, form):
+    tool("-c", "-s", scheme, option, work, users.path, "anna", data=PASSWORD + "\n")
+    assert re.search(f"^anna:{form}", users.path.read_text(), re.M)
+    daemon.start(auth_without_tls=True, **users.source())
+    with Client(daemon.address) as c:
+        c.ehlo()
+        c.expect(235, plain())
+
+
+@pytest.mark.parametrize("arguments, told", [
+    (["-i", 20000], "-i is not for yescrypt; -C sets its cost, 1 to 11"),
+    (["-s", "bcrypt", "-i", 20000], "-i is not for bcrypt; -C sets its cost, 4 to 20"),
+    (["-s", "scram-sha-1", "-C", 5], "-C is not for scram-sha-1; -i sets its iterations, 1000 to 10000000"),
+    (["-s", "plain", "-i", 20000], "-i is not for plain"),
+    (["-C", 12], "-C: for yescrypt it must be a number from 1 to 11"),
+    (["-C", "x"], "-C: for yescrypt it must be a number from 1 to 11"),
+    (["-s", "scram-sha-256", "-i", 999], "-i: for scram-sha-256 it must be a number from 1000 to 10000000"),
+    (["-C", 5, "-i", 20000], "usage:"),
+])
+def test_the_tool_refuses_work_that_the_scheme_has_not(users, arguments, told):
+    assert told in tool("-c", *arguments, users.path, "anna", data="x\n", status=64)
+    assert not users.path.exists()
+
+
 def test_the_tool_prints_a_line(users):
     assert re.fullmatch(r"anna:\$y\$\S+\n", tool("-n", "anna", data="x\n"))
 
