@@ -1,12 +1,8 @@
 #include "auth/file_private.h"
 
-#include "base/log.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { WATCH_MS = 2000 };
 
 /* ---- the library ---- */
 
@@ -57,8 +53,8 @@ static void add_mechanism(struct file_source *s, size_t *count, const char *name
 static void add_scram(struct file_source *s, size_t *count, enum secret_kind kind, const char *name, const char *plus,
 		      bool has_plus)
 {
-	enum auth_reach reach = s->users->count && s->users->common & kind ? AUTH_REACH_USERS :
-											      AUTH_REACH_SOME;
+	const struct users *users = file_watch_users(s->watch);
+	enum auth_reach reach = users->count && users->common & kind ? AUTH_REACH_USERS : AUTH_REACH_SOME;
 
 	if (has_plus)
 		add_mechanism(s, count, plus, reach);
@@ -153,7 +149,7 @@ static bool check_start(struct auth_source *source, struct auth_check *check, co
 	struct file_source *s = LIST_OWNER(source, struct file_source, source);
 	struct check_job *job;
 
-	if (!c->is_last && !users_find(s->users, c->user, SECRET_ANY)) {
+	if (!c->is_last && !users_find(file_watch_users(s->watch), c->user, SECRET_ANY)) {
 		answer_unknown(check, c->user);
 		return false;
 	}
@@ -164,7 +160,7 @@ static bool check_start(struct auth_source *source, struct auth_check *check, co
 	job->job.free = free_check;
 	job->op = (struct op){ .done = check_done, .owner = job };
 	job->check = check;
-	job->users = users_get(s->users);
+	job->users = users_get(file_watch_users(s->watch));
 	snprintf(job->user, sizeof(job->user), "%s", c->user);
 	snprintf(job->password, sizeof(job->password), "%s", c->password);
 	if (!pool_submit(s->pool, &job->job, &job->op)) {
@@ -175,103 +171,14 @@ static bool check_start(struct auth_source *source, struct auth_check *check, co
 	return true;
 }
 
-/* ---- reading again ---- */
-
-struct read_job {
-	struct pool_job job;
-	struct users *users; /* what it came to; NULL: err tells why not */
-	struct err err;
-	unsigned char key[USERS_KEY_SIZE];
-	char path[];
-};
-
-static void run_read(struct pool_job *pool_job)
-{
-	struct read_job *job = LIST_OWNER(pool_job, struct read_job, job);
-
-	job->users = users_read(job->path, job->key, &job->err);
-}
-
-static void drop_read(struct read_job *job)
-{
-	users_put(&job->users);
-	explicit_bzero(job, sizeof(*job));
-	free(job);
-}
-
-static void free_read(struct pool_job *job)
-{
-	drop_read(LIST_OWNER(job, struct read_job, job));
-}
-
-static void log_read(const struct file_source *s)
-{
-	log_begin(LOG_LEVEL_NOTICE, NULL, "auth_reload");
-	log_str("source", s->name);
-	log_u64("secrets", s->users->count);
-	log_end();
-}
-
-static void warn_of_mode(const struct file_source *s)
-{
-	if (s->users->is_for_all)
-		log_text(LOG_LEVEL_WARNING, "trouble", "%s: may be read by everybody; chmod o-r", s->path);
-}
-
-static void read_done(struct op *op)
-{
-	struct file_source *s = op->owner;
-	struct read_job *job = LIST_OWNER((struct pool_job *)op->work, struct read_job, job);
-
-	if (!job->users) {
-		log_text(LOG_LEVEL_ERROR, "trouble", "%s; the users that were read before stay", job->err.text);
-		return;
-	}
-	users_put(&s->users);
-	s->users = job->users;
-	job->users = NULL;
-	log_read(s);
-	warn_of_mode(s);
-}
-
-/* The pool is full: look again later. */
-static void read_again(struct file_source *s)
-{
-	struct read_job *job = calloc(1, sizeof(*job) + strlen(s->path) + 1);
-
-	if (!job)
-		return;
-	job->job.run = run_read;
-	job->job.free = free_read;
-	memcpy(job->key, s->key, sizeof(job->key));
-	memcpy(job->path, s->path, strlen(s->path) + 1);
-	s->reading = (struct op){ .done = read_done, .owner = s };
-	if (pool_submit(s->pool, &job->job, &s->reading))
-		s->tried = users_state(s->path);
-	else
-		drop_read(job);
-}
-
-static void look(struct loop_timer *timer)
-{
-	struct file_source *s = LIST_OWNER(timer, struct file_source, timer);
-
-	if (!op_running(&s->reading) && users_state(s->path) != s->tried)
-		read_again(s);
-	loop_timer_start(s->loop, timer, WATCH_MS, look);
-}
-
 /* ---- the source ---- */
 
 static void file_free(struct auth_source *source)
 {
 	struct file_source *s = LIST_OWNER(source, struct file_source, source);
 
-	loop_timer_stop(s->loop, &s->timer);
-	op_cancel(&s->reading);
-	users_put(&s->users);
+	file_watch_put(&s->watch);
 	file_library_put(&s->library);
-	explicit_bzero(s->key, sizeof(s->key));
 	free(s);
 }
 
@@ -285,29 +192,36 @@ static const struct auth_source_ops file_ops = {
 	.free = file_free,
 };
 
+/* The one that a source before this one has of the same file, or a new one. NULL: err tells why. */
+static struct file_watch *watch(const struct auth_file_options *o, struct err *err)
+{
+	for (size_t i = 0; o->older && i < o->older->count; i++) {
+		struct auth_source *source = o->older->sources[i];
+		const struct file_source *s = LIST_OWNER(source, struct file_source, source);
+
+		if (source->ops == &file_ops && file_watch_is_of(s->watch, o->path))
+			return file_watch_join(s->watch, err);
+	}
+	return file_watch_new(o->path, o->key, o->loop, o->pool, err);
+}
+
 struct auth_source *auth_file_new(const struct auth_file_options *o, struct err *err)
 {
-	struct users *users = users_read(o->path, o->key, err);
-	struct file_source *s = users ? calloc(1, sizeof(*s) + strlen("file:") + strlen(o->path) + 1) : NULL;
+	struct file_watch *w = watch(o, err);
+	struct file_source *s = w ? calloc(1, sizeof(*s) + strlen("file:") + strlen(o->path) + 1) : NULL;
 
 	if (!s || !(s->library = library_new())) {
-		if (users)
+		if (w)
 			err_set(err, "%s: out of memory", o->path);
-		users_put(&users);
+		file_watch_put(&w);
 		free(s);
 		return NULL;
 	}
 	sprintf(s->name, "file:%s", o->path);
-	s->path = s->name + strlen("file:");
 	s->source = (struct auth_source){
 		.ops = &file_ops, .name = s->name, .mechanisms = o->mechanisms, .tells_unknown = true
 	};
-	s->users = users;
-	s->tried = users->state;
-	s->loop = o->loop;
+	s->watch = w;
 	s->pool = o->pool;
-	memcpy(s->key, o->key, sizeof(s->key));
-	warn_of_mode(s);
-	loop_timer_start(s->loop, &s->timer, WATCH_MS, look);
 	return &s->source;
 }

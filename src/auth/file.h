@@ -12,6 +12,7 @@
 #include "net/pool.h"
 
 struct auth_source;
+struct auth_chain;
 
 struct auth_file_options {
 	const char *path;                /* lent, as is the next one */
@@ -19,6 +20,7 @@ struct auth_file_options {
 	unsigned char key[USERS_KEY_SIZE]; /* where the file has none: see users_read() */
 	struct loop *loop;
 	struct pool *pool;
+	const struct auth_chain *older;  /* whose place this will take, or NULL: what it has read is shared */
 };
 
 /* NULL: err tells file, line and what is wrong. */

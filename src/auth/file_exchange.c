@@ -224,7 +224,7 @@ struct auth_exchange *file_exchange_new(struct auth_source *source, const char *
 		return NULL;
 	x->exchange.source = source;
 	x->library = file_library_get(s->library);
-	x->users = users_get(s->users);
+	x->users = users_get(file_watch_users(s->watch));
 	x->pool = s->pool;
 	x->kind = kind_of(mechanism);
 	if (channel->exporter.len && base64_encoded_len(channel->exporter.len) < sizeof(x->exporter) &&

@@ -6,6 +6,7 @@
 
 #include "auth/auth.h"
 #include "auth/file.h"
+#include "auth/file_watch.h"
 
 #include <gsasl.h>
 
@@ -20,14 +21,8 @@ enum { FILE_MECHANISMS_MAX = 8 };
 struct file_source {
 	struct auth_source source;
 	struct file_library *library; /* holds a reference */
-	struct users *users;          /* holds a reference */
-	struct loop *loop;
+	struct file_watch *watch;     /* holds a reference */
 	struct pool *pool;
-	struct loop_timer timer;
-	struct op reading;            /* the file is being read again */
-	uint64_t tried;               /* the state of the file that was read last, well or not */
-	unsigned char key[USERS_KEY_SIZE];
-	const char *path;
 	struct auth_mechanism mechanisms[FILE_MECHANISMS_MAX];
 	char name[];
 };

@@ -20,7 +20,8 @@ bool setup_auth_blame_file(const struct auth_config *a, struct err *err)
 static struct auth_source *new_file(struct server *server, const struct auth_config *a, struct err *err)
 {
 	struct auth_file_options o = {
-		.path = a->path, .mechanisms = a->mechanisms.texts, .loop = server->loop, .pool = server->hashing
+		.path = a->path, .mechanisms = a->mechanisms.texts, .loop = server->loop, .pool = server->hashing,
+		.older = server->setup ? &server->setup->auth : NULL,
 	};
 
 	struct auth_source *source;

@@ -5,6 +5,7 @@ import os
 import re
 import smtplib
 import ssl
+import signal
 import subprocess
 from pathlib import Path
 
@@ -413,6 +414,29 @@ def test_a_changed_file_is_read_again(hashed, users):
     with Client(hashed.address) as c:
         c.ehlo()
         c.expect(235, plain("ben", "new-password"))
+
+
+def test_a_changed_file_is_read_once_also_where_an_older_configuration_is_in_use(hashed, users):
+    with Client(hashed.address) as old:
+        old.ehlo()
+        users.set("ben", "new-password")
+        hashed.process.send_signal(signal.SIGHUP)
+        hashed.log.wait("reload")
+        for number, name in enumerate(("carol", "dora"), 3):
+            users.set(name, "new-password")
+            hashed.log.wait("auth_reload", secrets=number)
+        old.expect(235, plain("dora", "new-password"))
+    assert [line["secrets"] for line in hashed.log.find("auth_reload")] == ["2", "3", "4"]
+
+
+def test_a_bad_file_stops_a_reload_and_the_users_stay(hashed, users):
+    hashed.expect_trouble(r"passwd:\d+: .*stay")
+    users.path.write_text(users.path.read_text() + "ben:{MD5}abc\n")
+    hashed.process.send_signal(signal.SIGHUP)
+    assert f"{users.path}:3:" in hashed.log.wait("reload_failed")[0]["text"]
+    with Client(hashed.address) as c:
+        c.ehlo()
+        c.expect(235, plain())
 
 
 def test_a_bad_file_changes_nothing(hashed, users):
