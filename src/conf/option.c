@@ -284,7 +284,8 @@ const struct option option_table[] = {
 		  "has; \"any\" is no limit. The null sender <> is for everybody. Others get 553." },
 	{ SESSION(submission, submission), BOOL, .is_reloadable = true, .default_text = "true",
 	  .help = "Add the fields Date and Message-ID to messages without them (RFC 6409), if the client has "
-		  "authenticated or may relay because of its address." },
+		  "authenticated or may relay because of its address. Where there is no header at all, an empty line "
+		  "goes before the text." },
 	{ SESSION(hide_client, hide_client), BOOL, .is_reloadable = true, .default_text = "false",
 	  .help = "Leave the name and address of clients that have authenticated out of the Received field." },
 	{ SESSION(max_rejected_recipients, max_rejected_recipients), COUNT(1, 1000000),

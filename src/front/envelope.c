@@ -9,6 +9,7 @@ struct envelope *envelope_new(struct spool_budget *budget, const struct smtp_add
 		return NULL;
 	e->arena = arena;
 	spool_init(&e->spool, budget);
+	content_begin_init(&e->begin);
 	e->sender = *sender;
 	e->mail.sender = &e->sender;
 	e->begun_ms = now_ms;

@@ -8,6 +8,7 @@
 
 #include "backend/backend.h"
 #include "base/arena.h"
+#include "front/content_begin.h"
 #include "proto/authres.h"
 #include "idn/idn.h"
 
@@ -44,8 +45,7 @@ struct envelope {
 	struct backend_check check;
 
 	struct authres_filter authres; /* between client and spool or backend */
-	bool has_content;   /* some of it has come */
-	bool is_headless;   /* its first line would continue our own last field: an empty line goes before it */
+	struct content_begin begin;    /* of what came through that */
 	bool wants_each;    /* PRDR: the client wants to know about each recipient */
 	bool is_streamed;   /* the content goes on to the backend while it arrives */
 	bool is_submission; /* a user's program may have left fields out, which we add */

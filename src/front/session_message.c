@@ -69,35 +69,54 @@ static bool spool_content(struct session_shell *sh, struct span content)
 	return true;
 }
 
-/* False: it was taken, but no more may come before spool_rested(). */
-static bool keep_content(struct session_shell *sh, struct span content);
-
-/*
- * Content that begins with a blank would be the rest of our Received field (RFC 5322 2.2.3), and say there what its
- * sender wants. Such a message has no header, which is what an empty line before it tells.
- */
-static void look_at_begin(struct session_shell *sh, struct span content)
+static bool is_binary(const struct envelope *e)
 {
-	struct envelope *e = sh->envelope;
-
-	e->has_content = true;
-	e->is_headless = content.ptr[0] == ' ' || content.ptr[0] == '\t';
-	if (e->is_headless && e->is_streamed && !keep_content(sh, SPAN_LITERAL("\n")))
-		session_step_lose_content(e, SMTP_REPLY_LOCAL_ERROR, "the next hop takes nothing");
+	return e->mail.body_type == SMTP_BODY_BINARYMIME;
 }
 
-static bool keep_content(struct session_shell *sh, struct span content)
+/* False: it was taken, but no more may come before spool_rested(). */
+static bool stream_content(struct session_shell *sh, struct span content)
 {
 	struct envelope *e = sh->envelope;
 
-	if (content.len && !e->content_refusal && !e->has_content)
-		look_at_begin(sh, content);
-	if (content.len == 0 || e->content_refusal)
-		return true;
-	if (!e->is_streamed)
-		return spool_content(sh, content);
 	e->spool_op = (struct op){ .done = spool_rested, .owner = sh };
 	return !backend_stream(e->transaction, content, &e->spool_op);
+}
+
+/* The empty line that tells that there is no header, for content that goes on at once. */
+static void stream_empty_line(struct session_shell *sh)
+{
+	if (!stream_content(sh, is_binary(sh->envelope) ? SPAN_LITERAL("\r\n") : SPAN_LITERAL("\n")))
+		session_step_lose_content(sh->envelope, SMTP_REPLY_LOCAL_ERROR, "the next hop takes nothing");
+}
+
+/* False: as above. */
+static bool keep_content(struct session_shell *sh, struct span content, bool is_last)
+{
+	struct envelope *e = sh->envelope;
+	bool was_begun;
+
+	if (e->content_refusal)
+		return true;
+	was_begun = e->begin.is_any;
+	content_begin_look(&e->begin, content);
+	if (is_last)
+		content_begin_finish(&e->begin);
+	if (!was_begun && e->is_streamed && content_begin_is_blank(&e->begin))
+		stream_empty_line(sh);
+	if (content.len == 0 || e->content_refusal)
+		return true;
+	return e->is_streamed ? stream_content(sh, content) : spool_content(sh, content);
+}
+
+/*
+ * Does an empty line go between our fields and the content? Nobody may put words into our own field. What a user's
+ * program sends without any header is a body, for which we make the header (RFC 6409 8); mail of others we leave as
+ * it is.
+ */
+static bool wants_empty_line(const struct envelope *e)
+{
+	return content_begin_is_blank(&e->begin) || (e->is_submission && e->begin.is_headless);
 }
 
 bool session_step_body(struct session_shell *sh, struct span content)
@@ -108,7 +127,7 @@ bool session_step_body(struct session_shell *sh, struct span content)
 	if (e->content_refusal)
 		return true;
 	if (authres_filter_next(&e->authres, content, &passed))
-		return keep_content(sh, passed);
+		return keep_content(sh, passed, false);
 	session_step_lose_content(e, SMTP_REPLY_NO_STORAGE, "out of memory");
 	return true;
 }
@@ -293,7 +312,7 @@ static bool start_delivery(struct session_shell *sh)
 	session_trace_delivery(sh);
 	e->delivery.op = (struct op){ .done = delivery_done, .owner = sh };
 	if (m.recipients && (e->is_streamed || write_trace(sh, &trace)) &&
-	    (!e->is_headless || e->is_streamed || buf_add_str(&trace, "\n"))) {
+	    (!wants_empty_line(e) || e->is_streamed || buf_add_str(&trace, "\n"))) {
 		m.trace = buf_span(&trace);
 		is_running = backend_deliver_start(e->transaction, &e->delivery, &m);
 	} else {
@@ -330,8 +349,7 @@ void session_step_data(struct session_shell *sh, struct step_verdict *v)
 	struct buf trace = { 0 };
 	struct backend_message m;
 
-	authres_filter_init(&e->authres, span_str(sh->listener->options.hostname),
-			    e->mail.body_type == SMTP_BODY_BINARYMIME);
+	authres_filter_init(&e->authres, span_str(sh->listener->options.hostname), is_binary(e));
 	/* What is missing in a header is known when it has been read: then it is too late for a stream. */
 	e->is_streamed = envelope_backend(e)->streams && !e->is_submission;
 	if (!e->is_streamed)
@@ -397,7 +415,7 @@ void session_step_message(struct session_shell *sh, const struct smtp_event *eve
 	e->lacks_message_id = !event->u.message.has_message_id;
 	if (event->u.message.has_bare_dot)
 		log_bare_dot(sh);
-	v->is_pending = !keep_content(sh, authres_filter_finish(&e->authres)) ||
+	v->is_pending = !keep_content(sh, authres_filter_finish(&e->authres), true) ||
 			(!e->is_streamed && wait_for_spool(sh));
 	if (!v->is_pending)
 		conclude_message(sh, v);

@@ -199,6 +199,68 @@ def test_fields_that_are_there_stay_alone(daemon, field):
     assert field in content
 
 
+ADDED = (rb"Date: \w{3}, \d{2} \w{3} \d{4} \d\d:\d\d:\d\d \+0000\n"
+         rb"Message-ID: <[0-9a-f]+-\d\.\d+@mx\.example\.org>\n")
+HEADLESS = {
+    "text": b"hello\n",
+    "text that would be a header behind an empty line": b"hello there\nSubject: x\n\nbody\n",
+    "a blank": b" hello\nSubject: x\n\nbody\n",
+    "a colon": b": hello\n",
+    "a blank in a name": b"hello you: there\n",
+    "a long word": b"x" * 900 + b"\n",
+    "a dot": b".\n",
+}
+
+
+@pytest.mark.parametrize("verb", ["DATA", "BDAT", "BDAT in octets"])
+@pytest.mark.parametrize("name", HEADLESS)
+def test_what_a_user_sends_without_a_header_is_a_body(daemon, name, verb):
+    """RFC 5322 2.1: an empty line separates them."""
+    start(daemon, "anna")
+    content = HEADLESS[name]
+    wire = content.replace(b"\n", b"\r\n")
+    with Client(daemon.address) as c:
+        c.ehlo()
+        c.expect(235, plain("anna"))
+        c.envelope("anna@example.org", sender="anna@example.org")
+        if verb == "DATA":
+            c.expect(354, "DATA")
+            c.send(re.sub(rb"(?m)^\.", b"..", wire) + b".\r\n")
+            assert c.reply().code == 250
+        else:
+            size = 1 if "octets" in verb else len(wire)
+            for i in range(0, len(wire), size):
+                c.send(b"BDAT %d%s\r\n" % (size, b" LAST" if i + size == len(wire) else b"") + wire[i:i + size])
+            assert [c.reply().code for _ in range(0, len(wire), size)][-1] == 250
+    written = daemon.mailbox("anna").only().content
+    assert re.fullmatch(ADDED + b"\n" + re.escape(content), written), written
+
+
+@pytest.mark.parametrize("content", [b"\nhello\n", b"X:\n", b"X: y\nhello\n", b"Subject : x\n\n"])
+def test_what_begins_with_a_header_or_its_end_gets_no_empty_line(daemon, content):
+    start(daemon, "anna")
+    with Client(daemon.address) as c:
+        assert submit(c, content.replace(b"\n", b"\r\n")).code == 250
+    written = daemon.mailbox("anna").only().content
+    assert re.fullmatch(ADDED + re.escape(content), written), written
+
+
+def test_a_header_that_is_only_what_we_take_out_is_none(daemon):
+    start(daemon, "anna")
+    with Client(daemon.address) as c:
+        assert submit(c, b"Authentication-Results: mx.example.org; none\r\nhello\r\n").code == 250
+    assert re.fullmatch(ADDED + b"\nhello\n", daemon.mailbox("anna").only().content)
+
+
+@pytest.mark.parametrize("content", [b"hello\n", b"hello there\nSubject: x\n\nbody\n"])
+def test_text_of_strangers_without_a_header_is_left_as_it_is(daemon, content):
+    start(daemon, "anna")
+    with Client(daemon.address) as c:
+        c.ehlo()
+        assert c.message(content.replace(b"\n", b"\r\n")).code == 250
+    assert daemon.mailbox("anna").only().content == content
+
+
 def test_strangers_mail_is_left_as_it_is(daemon):
     start(daemon, "anna")
     with Client(daemon.address) as c:

@@ -1,6 +1,7 @@
 """Messages handed to a next hop: what the hop gets, and what our client is told. The hop is hostile_hop.Hop."""
 
 import random
+import re
 import signal
 import socket
 import ssl
@@ -554,6 +555,37 @@ def server_context(pki, name="hop.example.org"):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair.cert, pair.key)
     return context
+
+
+@pytest.mark.parametrize("lmtp", [False, True], ids=["smtp", "lmtp"])
+@pytest.mark.parametrize("stream", [False, True], ids=["spooled", "streamed"])
+def test_text_of_a_user_without_a_header_is_a_body_at_the_next_hop(daemon, hops, lmtp, stream):
+    """Content of users is spooled, also where other content is streamed."""
+    hop = hops(lmtp=lmtp)
+    start_relay(daemon, hop, stream=stream, listener={"relay_networks": ["127.0.0.1"]})
+    with Client(daemon.address) as client:
+        client.ehlo()
+        assert client.message(b"hello you\r\nSubject: x\r\n\r\nbody\r\n").code == 250
+    taken, = hop.wait_taken(1)
+    ours, empty, rest = taken.content.partition(b"\r\n\r\n")
+    assert re.match(rb"Received: (.|\s)*\r\nDate: [^\n]*\r\nMessage-ID: <[^<>\s]*>$", ours), ours
+    assert rest == b"hello you\r\nSubject: x\r\n\r\nbody\r\n"
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["spooled", "streamed"])
+@pytest.mark.parametrize("body", ["", " BODY=BINARYMIME"], ids=["text", "binary"])
+def test_first_line_does_not_continue_our_received_field_at_the_next_hop(daemon, hops, stream, body):
+    hop = hops(features=("PIPELINING", "8BITMIME", "CHUNKING", "BINARYMIME"))
+    start_relay(daemon, hop, stream=stream, offers=["BINARYMIME"])
+    content = b" (forged)\r\nSubject: x\r\n\r\nbody\r\n"
+    with Client(daemon.address) as client:
+        client.ehlo()
+        client.expect(250, "MAIL FROM:<sender@example.net>" + body)
+        client.expect(250, "RCPT TO:<anna@example.org>")
+        client.send(b"BDAT 1\r\n " + b"BDAT %d LAST\r\n" % (len(content) - 1) + content[1:])
+        assert [client.reply().code for _ in range(2)] == [250, 250]
+    taken, = hop.wait_taken(1)
+    assert taken.content.endswith(b"\r\n\r\n" + content) and taken.content.count(b"\n") == taken.content.count(b"\r\n")
 
 
 def deliver_one(daemon, code=250):
