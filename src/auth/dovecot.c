@@ -300,7 +300,8 @@ static bool take_challenge(struct dovecot_request *r, struct span fields)
 	struct span text = { "", 0 };
 
 	(void)dovecot_field_next(&fields, &text);
-	if (!op || !read_challenge(r->answer, text))
+	/* To PLAIN, which has said all it has to say, there is no question. */
+	if (!op || !r->may_be_asked || !read_challenge(r->answer, text))
 		return false;
 	auth_answer_set(r->answer, AUTH_CONTINUE, NULL, NULL);
 	r->op = NULL;
@@ -461,6 +462,7 @@ static struct auth_exchange *exchange_new(struct auth_source *source, const char
 	x->request.mechanism = x->mechanism;
 	if (strcmp(mechanism, "EXTERNAL") == 0 &&
 	    !auth_prepare(x->certificate_name, sizeof(x->certificate_name), name))
+	x->request.may_be_asked = true;
 		x->certificate_name[0] = '\0';
 	return &x->exchange;
 }

@@ -47,6 +47,7 @@ struct dovecot_request {
 	struct loop_timer timer;
 	struct op *op;              /* who waits for the answer; NULL: nobody, it is the client's turn */
 	struct auth_answer *answer; /* of who waits */
+	bool may_be_asked;          /* a challenge has somebody who can answer it */
 	bool is_refused;            /* Dovecot has ended it out of turn, or the link was lost */
 	void (*over)(struct dovecot_request *request); /* is out of the list; may free it */
 };

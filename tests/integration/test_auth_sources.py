@@ -346,7 +346,8 @@ def test_answers_mean_what_they_say(daemon, fake, answer, code, reason):
 
 @pytest.mark.parametrize("answer", [
     b"OK\t2\tuser=anna\n", b"OK\t4294967297\tuser=anna\n", b"OK\t0\tuser=anna\n", b"OK\t-1\tuser=anna\n",
-    b"OK\t\tuser=anna\n", b"OK\n", b"OK user=anna\n", b"OK\t1x\tuser=anna\n", b"CONT\t1\t***\n", b"CONT\t2\tAAAA\n",
+    b"OK\t\tuser=anna\n", b"OK\n", b"OK user=anna\n", b"OK\t1x\tuser=anna\n", b"CONT\t1\t***\n", b"CONT\t1\tAAAA\n",
+    b"CONT\t2\tAAAA\n",
     b"OK\t1\tuser=anna", b"\0" * 20000, b"x" * 20000, b"junk\n" * 300, None,
 ], ids=lambda answer: "closes" if answer is None else repr(answer[:16]))
 def test_garbage_is_never_a_yes(daemon, fake, answer):
