@@ -30,7 +30,8 @@ enum auth_result {
 	AUTH_WRONG,       /* the proof is wrong, or it cannot be told whether the user is known: this decides */
 	AUTH_UNKNOWN,     /* check: no such user here; the next source is asked */
 	AUTH_MALFORMED,   /* the client's message is none of this mechanism */
-	AUTH_TOO_WEAK,    /* this user may not use this mechanism */
+	AUTH_DISABLED,    /* the user is known to have proved who it is, or the source tells all: it may not log in */
+	AUTH_EXPIRED,     /* likewise: the password was right, and is so no more */
 	AUTH_READY,       /* attempt: the client has said what is to be looked at; see auth/attempt.h */
 };
 

@@ -268,7 +268,7 @@ static void answer_ok(struct auth_answer *answer, const struct dovecot_verdict *
 	}
 	auth_answer_name(answer, span_str(user));
 	if (v->is_barred && !v->is_proxied)
-		auth_answer_set(answer, AUTH_WRONG, "login_disabled", NULL);
+		auth_answer_set(answer, AUTH_DISABLED, "login_disabled", NULL);
 	else if (v->last_words.len > 0 && !read_challenge(answer, v->last_words))
 		auth_answer_set(answer, AUTH_UNAVAILABLE, "bad_answer", "Dovecot's last words are no base64");
 	else
@@ -286,9 +286,11 @@ static void answer_fail(struct auth_answer *answer, const struct dovecot_verdict
 	else if (span_eq(v->code, SPAN_LITERAL("invalid_base64")))
 		auth_answer_set(answer, AUTH_MALFORMED, "bad_message", NULL);
 	else if (span_eq(v->code, SPAN_LITERAL("user_disabled")))
-		auth_answer_set(answer, AUTH_WRONG, "login_disabled", NULL);
+		auth_answer_set(answer, AUTH_DISABLED, "login_disabled", NULL);
 	else if (span_eq(v->code, SPAN_LITERAL("pass_expired")))
-		auth_answer_set(answer, AUTH_WRONG, "password_expired", NULL);
+		auth_answer_set(answer, AUTH_EXPIRED, "password_expired", NULL);
+	else if (span_eq(v->code, SPAN_LITERAL("authz_fail")))
+		auth_answer_set(answer, AUTH_WRONG, "other_identity", NULL);
 	else
 		auth_answer_set(answer, AUTH_WRONG, "wrong_password", NULL);
 }
@@ -460,9 +462,9 @@ static struct auth_exchange *exchange_new(struct auth_source *source, const char
 	x->channel = channel;
 	snprintf(x->mechanism, sizeof(x->mechanism), "%s", mechanism);
 	x->request.mechanism = x->mechanism;
+	x->request.may_be_asked = true;
 	if (strcmp(mechanism, "EXTERNAL") == 0 &&
 	    !auth_prepare(x->certificate_name, sizeof(x->certificate_name), name))
-	x->request.may_be_asked = true;
 		x->certificate_name[0] = '\0';
 	return &x->exchange;
 }

@@ -118,11 +118,11 @@ static void answer_status(struct auth_answer *answer, int status, const char *te
 	case PAM_NEW_AUTHTOK_REQD:
 	case PAM_CRED_EXPIRED:
 	case PAM_AUTHTOK_EXPIRED:
-		auth_answer_set(answer, AUTH_WRONG, "password_expired", NULL);
+		auth_answer_set(answer, AUTH_EXPIRED, "password_expired", NULL);
 		break;
 	case PAM_ACCT_EXPIRED:
 	case PAM_PERM_DENIED:
-		auth_answer_set(answer, AUTH_WRONG, "login_disabled", NULL);
+		auth_answer_set(answer, AUTH_DISABLED, "login_disabled", NULL);
 		break;
 	default:
 		auth_answer_set(answer, AUTH_UNAVAILABLE, "pam", "%s", text);

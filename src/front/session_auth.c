@@ -121,8 +121,10 @@ static const struct smtp_reply *reply_to(enum auth_result result)
 	switch (result) {
 	case AUTH_MALFORMED:
 		return smtp_reply(SMTP_REPLY_AUTH_MALFORMED);
-	case AUTH_TOO_WEAK:
-		return smtp_reply(SMTP_REPLY_AUTH_TOO_WEAK);
+	case AUTH_DISABLED:
+		return smtp_reply(SMTP_REPLY_AUTH_DISABLED);
+	case AUTH_EXPIRED:
+		return smtp_reply(SMTP_REPLY_AUTH_EXPIRED);
 	case AUTH_UNAVAILABLE:
 		return smtp_reply(SMTP_REPLY_AUTH_UNAVAILABLE);
 	default:
@@ -148,7 +150,9 @@ static const struct smtp_reply *succeed(struct session_auth *a, const struct aut
 
 static const struct smtp_reply *fail(struct session_auth *a, const struct auth_answer *answer)
 {
-	bool is_failure = answer->result == AUTH_WRONG || answer->result == AUTH_TOO_WEAK;
+	/* Who tries again counts, whatever the reason: it may be a guess that will be right another day. */
+	bool is_failure = answer->result == AUTH_WRONG || answer->result == AUTH_DISABLED ||
+			  answer->result == AUTH_EXPIRED;
 	bool is_down = answer->result == AUTH_UNAVAILABLE;
 	const struct smtp_reply *reply = tell_guard(a, is_failure ? AUTH_GUARD_FAILURE : AUTH_GUARD_NEITHER);
 

@@ -104,7 +104,9 @@ static const struct smtp_reply replies[] = {
 	[SMTP_REPLY_AUTH_FAILED] = { 535, "5.7.8", "Authentication credentials invalid.", "auth_failed" },
 	[SMTP_REPLY_AUTH_UNAVAILABLE] = { 454, "4.7.0", "Authentication is not possible now; try again later.",
 					  "auth_unavailable" },
-	[SMTP_REPLY_AUTH_TOO_WEAK] = { 534, "5.7.9", "That mechanism is too weak for this user.", "auth_too_weak" },
+	/* RFC 5248 4 */
+	[SMTP_REPLY_AUTH_DISABLED] = { 525, "5.7.13", "This user may not log in.", "auth_disabled" },
+	[SMTP_REPLY_AUTH_EXPIRED] = { 535, "5.7.8", "The password has expired.", "auth_expired" },
 	[SMTP_REPLY_AUTH_NEEDS_TLS] = { 538, "5.7.11", "Authentication needs encryption; begin TLS first.",
 					"auth_needs_tls" },
 	[SMTP_REPLY_AUTH_UNKNOWN_MECHANISM] = { 504, "5.5.4", "That mechanism is not offered here.",

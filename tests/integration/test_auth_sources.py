@@ -177,8 +177,13 @@ def test_tokens_are_taken_by_dovecot(asking, dovecot, mechanism):
 def test_a_user_who_may_not_log_in_is_refused(asking):
     with Client(asking.address) as c:
         c.ehlo()
-        assert c.command(plain("ben", "x")).code == 535
+        assert str(c.command(plain("ben", "x"))) == "525 5.7.13 This user may not log in."
     assert auth_line(asking, result="failed")["reason"] == "login_disabled"
+
+
+def test_an_expired_password_is_told_for_what_it_is(daemon, fake):
+    fake(answer=to_id("FAIL\tID\tuser=anna\tcode=pass_expired\n"))
+    assert str(refused(daemon)) == "535 5.7.8 The password has expired."
 
 
 def test_the_longest_message_of_a_client_does_not_cost_others_their_login(asking):
@@ -327,9 +332,12 @@ def test_what_is_asked_is_what_the_protocol_has(daemon, fake):
     ("FAIL\tID\n", 535, "wrong_password"),
     ("FAIL\tID\tuser=anna\ttemp\n", 454, "temporary"),
     ("FAIL\tID\tuser=anna\tcode=temp_fail\n", 454, "temporary"),
-    ("FAIL\tID\tcode=user_disabled\n", 535, "login_disabled"),
+    ("FAIL\tID\tcode=user_disabled\n", 525, "login_disabled"),
     ("FAIL\tID\tcode=pass_expired\n", 535, "password_expired"),
-    ("OK\tID\tuser=anna\tnologin\n", 535, "login_disabled"),
+    ("FAIL\tID\tuser=anna\tcode=authz_fail\n", 535, "other_identity"),
+    ("FAIL\tID\tuser=anna\tcode=invalid_base64\n", 501, "bad_message"),
+    ("FAIL\tID\tuser=anna\tcode=something_new\n", 535, "wrong_password"),
+    ("OK\tID\tuser=anna\tnologin\n", 525, "login_disabled"),
     ("OK\tID\tuser=anna\tanonymous\n", 454, "bad_answer"),
     ("OK\tID\n", 454, "bad_answer"),
     ("OK\tID\tuser=\n", 454, "bad_answer"),
@@ -664,7 +672,7 @@ def test_pam_has_the_password_and_says_who_it_is(daemon, pam, work_dir):
     (["auth required pam_debug.so auth=user_unknown", "account required pam_permit.so"], 535, "unknown_user"),
     (["auth required pam_debug.so auth=authinfo_unavail", "account required pam_permit.so"], 454, "pam"),
     (["auth required pam_debug.so auth=system_err", "account required pam_permit.so"], 454, "pam"),
-    (["auth required pam_permit.so", "account required pam_debug.so acct=acct_expired"], 535, "login_disabled"),
+    (["auth required pam_permit.so", "account required pam_debug.so acct=acct_expired"], 525, "login_disabled"),
     (["auth required pam_permit.so", "account required pam_debug.so acct=new_authtok_reqd"], 535, "password_expired"),
     (["auth required pam_nothing_of_the_kind.so", "account required pam_permit.so"], None, None),
     (["auth required pam_permit.so"], None, None),
