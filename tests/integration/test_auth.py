@@ -134,6 +134,65 @@ def test_msmtp_logs_in(keyed, pki, mechanism):
     assert auth_line(keyed, result="ok")["mechanism"] == mechanism.upper()
 
 
+def submission(daemon, users, pki):
+    """Both ways to TLS, and only users may send."""
+    users.set("anna")
+    return daemon.start_tls(pki.ec, require_auth=True, relayclient=True, **users.source())
+
+
+both_ways = pytest.mark.parametrize("how", ["starttls", "smtps"])
+
+
+def submitted(daemon):
+    """The one message, which a user sent over TLS."""
+    message = daemon.mailbox("anna").only()
+    assert b"with ESMTPSA id" in message.raw
+    return message
+
+
+def run_at_home(*command, home, status=0, **options):
+    """Without the settings of whoever runs the tests."""
+    return run("env", "-i", f"PATH={os.environ['PATH']}", f"HOME={home}", "LC_ALL=C.UTF-8", *command, status=status,
+               **options)
+
+
+@both_ways
+def test_s_nail_submits(daemon, users, pki, work_dir, how):
+    need("s-nail")
+    submission(daemon, users, pki)
+    url = f"smtp://localhost:{daemon.port}" if how == "starttls" else f"smtps://localhost:{daemon.smtps[1]}"
+    options = ["v15-compat", f"mta={url}", "user=anna", f"password={PASSWORD}", "smtp-auth=plain", "tls-verify=strict",
+               f"tls-ca-file={pki.ca.cert}", "tls-ca-no-defaults", "from=anna@example.org", "sendwait",
+               "hostname=client.example.net", "mime-encoding=8bit", *(["smtp-use-starttls"] if how == "starttls" else [])]
+    send = ["s-nail", "-:/", *[f"-S{option}" for option in options], "-s", "Grüße", "anna@example.org"]
+    run_at_home(*send, home=work_dir, data="Zeile mit ä\n.\nlast\n")
+    assert auth_line(daemon, result="ok")["mechanism"] == "PLAIN"
+    assert submitted(daemon).content.endswith("\n\nZeile mit ä\n.\nlast\n".encode())
+    run_at_home(*[o.replace(PASSWORD, "wrong") for o in send], home=work_dir, data="x\n", status=4)
+    auth_line(daemon, result="failed")
+
+
+@both_ways
+def test_git_send_email_submits(daemon, users, pki, work_dir, how):
+    need("git")
+    submission(daemon, users, pki)
+    patch = work_dir / "0001-a.patch"
+    patch.write_text("From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n"
+                     "From: Anna <anna@example.org>\nDate: Sun, 22 Nov 2026 12:00:00 +0000\n"
+                     "Subject: [PATCH] a\n\nWhy.\n---\n a | 1 +\n\n--- a/a\n+++ b/a\n@@ -1 +1,2 @@\n a\n+.\n")
+    port, encryption = (daemon.port, "tls") if how == "starttls" else (daemon.smtps[1], "ssl")
+    send = ["git", "-c", "user.name=Anna", "-c", "user.email=anna@example.org", "send-email",
+            "--smtp-server=localhost", f"--smtp-server-port={port}",
+            f"--smtp-encryption={encryption}", f"--smtp-ssl-cert-path={pki.ca.cert}", "--smtp-user=anna",
+            "--smtp-auth=PLAIN", "--smtp-domain=client.example.net", "--confirm=never", "--suppress-cc=all",
+            "--from=anna@example.org", "--to=anna@example.org", patch]
+    run_at_home(*send, f"--smtp-pass={PASSWORD}", home=work_dir)
+    assert auth_line(daemon, result="ok")["mechanism"] == "PLAIN"
+    assert submitted(daemon).content.endswith(b"\n@@ -1 +1,2 @@\n a\n+.\n")
+    assert "Authentication credentials invalid" in run_at_home(*send, "--smtp-pass=wrong", home=work_dir, status=255)
+    auth_line(daemon, result="failed")
+
+
 def test_smtplib_logs_in_over_tls(daemon, users, pki):
     users.set("anna")
     daemon.start_tls(pki.ec, **users.source())
