@@ -7,6 +7,7 @@ page: message on descriptor 0, envelope on descriptor 1, and exit code 91 for an
 module that opens descriptors by itself.
 """
 
+import fcntl
 import json
 import os
 import signal
@@ -55,8 +56,10 @@ def parse_envelope(data):
 
 
 def wait_for_gate():
-    while not os.path.exists(path("gate")):
-        time.sleep(0.01)
+    """The test holds a lock on it as long as it is shut."""
+    fd = os.open(path("gate"), os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_SH)
+    os.close(fd)
 
 
 def take(todo, record):
@@ -104,7 +107,7 @@ def main():
         wait_for_gate()
     if todo.get("hang"):
         while True:
-            time.sleep(1)
+            signal.pause()
     code = take(todo, record)
     record["ended"] = time.monotonic()
     leave(f"run-{os.getpid()}", record)

@@ -1,5 +1,6 @@
 """Messages handed to programs: what qmail-queue and sendmail get, and what our client is told."""
 
+import fcntl
 import json
 import os
 import shlex
@@ -26,15 +27,19 @@ class Mailer:
     def __init__(self, directory):
         self.directory = Path(directory)
         self.directory.mkdir()
+        self.gate = open(self.directory / "gate", "w")
 
     def command(self, kind):
         return ["/usr/bin/python3", str(STANDIN), kind, str(self.directory)]
 
     def plan(self, **todo):
+        """With gate=True programs wait for open_gate()."""
+        if todo.get("gate"):
+            fcntl.flock(self.gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
         (self.directory / "plan.json").write_text(json.dumps(todo))
 
     def open_gate(self):
-        (self.directory / "gate").touch()
+        fcntl.flock(self.gate, fcntl.LOCK_UN)
 
     def started(self):
         return [json.loads(path.read_text())["pid"] for path in self.directory.glob("started-*[0-9]")]
@@ -58,6 +63,7 @@ def mailer(work_dir):
             os.killpg(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+    m.gate.close()
 
 
 def start(daemon, mailer, kind, top=None, listener=None, **options):

@@ -70,7 +70,7 @@ def test_demo_runs_until_it_is_interrupted(environment, work_dir):
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            process.wait(30)
 
 
 def test_usage_error(environment):

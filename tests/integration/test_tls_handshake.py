@@ -110,7 +110,7 @@ def renegotiate(daemon, pki):
     finally:
         timer.cancel()
         process.kill()
-        process.wait()
+        process.wait(DEADLINE_S)
     return output.decode("utf-8", "replace")
 
 
