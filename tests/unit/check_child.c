@@ -304,6 +304,7 @@ START_TEST(signals_are_as_they_were_when_the_machine_was_new)
 	const char *const argv[] = { "/bin/grep", "-E", "Sig(Blk|Ign)", "/proc/self/status", NULL };
 	const struct child_plan plan = { .argv = argv, .fds = &to_out, .fd_count = 1 };
 	unsigned long long blocked, ignored;
+	char text[200] = "";
 	sigset_t usr1;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -312,8 +313,10 @@ START_TEST(signals_are_as_they_were_when_the_machine_was_new)
 	sigaddset(&usr1, SIGUSR1);
 	pthread_sigmask(SIG_BLOCK, &usr1, NULL);
 	run_plan(&plan);
+	ck_assert_uint_lt(buf_len(&out), sizeof(text));
+	memcpy(text, buf_span(&out).ptr, buf_len(&out));
 	/* 32 and 33 are the C library's own, and stay as whoever started us has them. */
-	ck_assert_int_eq(sscanf(buf_span(&out).ptr, "SigBlk:\t%llx\nSigIgn:\t%llx\n", &blocked, &ignored), 2);
+	ck_assert_int_eq(sscanf(text, "SigBlk:\t%llx\nSigIgn:\t%llx\n", &blocked, &ignored), 2);
 	ck_assert_uint_eq(blocked, 0);
 	ck_assert_uint_eq(ignored & ~(3ULL << 31), 0);
 	ck_assert_ptr_eq(signal(SIGPIPE, SIG_IGN), SIG_IGN); /* and ours are as they were */
@@ -948,7 +951,8 @@ static void add_world(Suite *suite)
 	tcase_add_test(tcase, a_program_has_a_session_and_a_group_of_its_own);
 	tcase_add_test(tcase, limits_hold);
 	tcase_add_test(tcase, a_limit_of_ours_that_is_lower_stays);
-	tcase_add_test(tcase, many_descriptors_are_not_for_programs);
+	if (unit_limits_are_real())
+		tcase_add_test(tcase, many_descriptors_are_not_for_programs);
 }
 
 static void add_pipes(Suite *suite)

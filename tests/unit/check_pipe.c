@@ -422,6 +422,8 @@ START_TEST(a_turn_that_does_not_come_is_told)
 	begin(&message);
 	ck_assert(hand_over(&message));
 	wait_for_file("begun");
+	while (pool_pending(pool) > 0) /* until the loop has heard that it began */
+		net_turns(1);
 	net_clock_ahead_ms += 10000;
 	begin(&second);
 	ck_assert(hand_over(&second));
