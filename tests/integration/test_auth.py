@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from client import Client, Closed
-from daemon import DEADLINE_S, binary, run as run_daemon
+from daemon import DEADLINE_S, TOP, binary, run as run_daemon
+from hostile_hop import Hop
 from peers import fetch
 from test_clients import CONTENT, need, run
 from tls import NAME, TlsClient, client_context
@@ -191,6 +192,35 @@ def test_git_send_email_submits(daemon, users, pki, work_dir, how):
     assert submitted(daemon).content.endswith(b"\n@@ -1 +1,2 @@\n a\n+.\n")
     assert "Authentication credentials invalid" in run_at_home(*send, "--smtp-pass=wrong", home=work_dir, status=255)
     auth_line(daemon, result="failed")
+
+
+def test_the_sample_for_submission_takes_mail_of_users_and_of_nobody_else(daemon, users, pki):
+    users.set("anna")
+    hop = Hop()
+    sample = (TOP / "etc/smtpfrontd-submission.conf").read_text()
+    for theirs, ours in (("[::]:587", "127.0.0.1:0"), ("[::]:465", "127.0.0.1:0"), ("127.0.0.1:10025", hop.address),
+                         ("/etc/smtpfrontd/passwd", users.path), ("/etc/smtpfrontd/tls/fullchain.pem", pki.ec.cert),
+                         ("/etc/smtpfrontd/tls/key.pem", pki.ec.key)):
+        assert f'"{theirs}"' in sample
+        sample = sample.replace(f'"{theirs}"', f'"{ours}"')
+    daemon.configure = lambda **settings: daemon.config_file.write_text(sample)
+    daemon.start()
+    with smtplib.SMTP("localhost", daemon.port, timeout=DEADLINE_S) as client:
+        client.ehlo()
+        assert client.docmd("MAIL FROM:<anna@example.org>")[0] == 530
+        client.starttls(context=client_context(pki, verify=False))
+        client.ehlo()
+        assert client.docmd("MAIL FROM:<anna@example.org>")[0] == 530
+        client.login("anna", PASSWORD)
+        assert client.docmd("MAIL FROM:<ben@example.org>")[0] == 553
+        client.sendmail("anna@example.org", ["chris@example.com"], CONTENT)
+    with smtplib.SMTP_SSL("localhost", daemon.smtps[1], context=client_context(pki, verify=False),
+                          timeout=DEADLINE_S) as client:
+        client.login("anna", PASSWORD)
+        client.sendmail("anna@example.org", ["anna@example.org"], CONTENT)
+    assert [taken.recipients for taken in hop.wait_taken(2)] == [["chris@example.com"], ["anna@example.org"]]
+    hop.close()
+    hop.check_clean()
 
 
 def test_smtplib_logs_in_over_tls(daemon, users, pki):
