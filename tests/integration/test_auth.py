@@ -174,6 +174,27 @@ def test_s_nail_submits(daemon, users, pki, work_dir, how):
 
 
 @both_ways
+def test_mutt_submits(daemon, users, pki, work_dir, how):
+    need("mutt")
+    submission(daemon, users, pki)
+    url = f"smtp://anna@localhost:{daemon.port}" if how == "starttls" else f"smtps://anna@localhost:{daemon.smtps[1]}"
+
+    def send(password, **options):
+        settings = {"smtp_url": url, "smtp_pass": password, "smtp_authenticators": "plain", "ssl_force_tls": "yes",
+                    "ssl_starttls": "yes", "ssl_ca_certificates_file": pki.ca.cert, "from": "anna@example.org",
+                    "hostname": "client.example.net", "copy": "no", "use_8bitmime": "yes", "send_charset": "utf-8"}
+        (work_dir / "muttrc").write_text("".join(f'set {k}="{v}"\n' for k, v in settings.items()))
+        return run_at_home("mutt", "-n", "-F", work_dir / "muttrc", "-s", "Grüße", "anna@example.org",
+                           home=work_dir, data="Zeile mit ä\n.\nlast\n", **options)
+
+    send(PASSWORD)
+    assert auth_line(daemon, result="ok")["mechanism"] == "PLAIN"
+    assert submitted(daemon).content.endswith("\n\nZeile mit ä\n.\nlast\n".encode())
+    send("wrong", status=1)
+    auth_line(daemon, result="failed")
+
+
+@both_ways
 def test_git_send_email_submits(daemon, users, pki, work_dir, how):
     need("git")
     submission(daemon, users, pki)
