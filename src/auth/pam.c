@@ -2,6 +2,7 @@
 
 #include "auth/auth.h"
 #include "auth/prepare.h"
+#include "base/log.h"
 
 #include <security/pam_appl.h>
 #include <stdio.h>
@@ -11,13 +12,19 @@
 struct pam_source {
 	struct auth_source source;
 	const char *service, *directory;
+	struct loop *loop;
 	struct pool *pool;
+	uint64_t timeout_ms;
 	char name[];
 };
 
 struct pam_job {
 	struct pool_job job;
 	struct op op;
+	struct loop *loop;
+	struct loop_timer timer;
+	struct pool *pool;
+	uint64_t began_ms;
 	struct auth_check *check;
 	const char *service, *directory;
 	char *paths;                     /* owned: where they are; the source may be gone before the job */
@@ -153,9 +160,12 @@ static void drop_job(struct pam_job *job)
 	free(job);
 }
 
-static void free_job(struct pool_job *job)
+static void free_job(struct pool_job *pool_job)
 {
-	drop_job(LIST_OWNER(job, struct pam_job, job));
+	struct pam_job *job = LIST_OWNER(pool_job, struct pam_job, job);
+
+	loop_timer_stop(job->loop, &job->timer);
+	drop_job(job);
 }
 
 static void done(struct op *op)
@@ -163,6 +173,8 @@ static void done(struct op *op)
 	struct pam_job *job = op->owner;
 	struct auth_check *check = job->check;
 
+	if (!check)
+		return;
 	check->answer = job->answer;
 	auth_answer_name(&check->answer, span_str(job->user));
 	op_finish(&check->op);
@@ -172,7 +184,38 @@ static void cancel(struct op *op)
 {
 	struct pam_job *job = op->work;
 
-	op_cancel(&job->op);
+	/* A session that ends does not make a module return: its thread is looked after all the same. */
+	if (pool_has_begun(&job->op))
+		job->check = NULL;
+	else
+		op_cancel(&job->op);
+}
+
+/* Nobody can end a module that hangs. Its thread is given up, and the log tells. */
+static void expire(struct loop_timer *timer)
+{
+	struct pam_job *job = LIST_OWNER(timer, struct pam_job, timer);
+	struct auth_check *check = job->check;
+	struct pool *pool = job->pool;
+	uint64_t seconds = (loop_now_ms(job->loop) - job->began_ms) / 1000;
+	char service[128];
+	bool has_begun;
+
+	snprintf(service, sizeof(service), "pam:%s", job->service);
+	/* A job that has not begun is gone then. */
+	has_begun = pool_give_up(&job->op);
+	if (has_begun) {
+		log_begin(LOG_LEVEL_ERROR, NULL, "auth_hangs");
+		log_str("source", service);
+		log_u64("seconds", seconds);
+		log_u64("threads_lost", pool_lost(pool));
+		log_end();
+	}
+	if (!check)
+		return;
+	auth_answer_set(&check->answer, AUTH_UNAVAILABLE, has_begun ? "timeout" : "busy",
+			has_begun ? "PAM does not answer" : "the queue of passwords to hash is full");
+	op_finish(&check->op);
 }
 
 static struct pam_job *new_job(const struct pam_source *s, struct auth_check *check,
@@ -197,6 +240,9 @@ static struct pam_job *new_job(const struct pam_source *s, struct auth_check *ch
 	job->job.free = free_job;
 	job->op = (struct op){ .done = done, .owner = job };
 	job->check = check;
+	job->loop = s->loop;
+	job->pool = s->pool;
+	job->began_ms = loop_now_ms(s->loop);
 	addr_format_ip(c->channel->client, job->client);
 	snprintf(job->user, sizeof(job->user), "%s", c->user);
 	snprintf(job->password, sizeof(job->password), "%s", c->password);
@@ -212,10 +258,14 @@ static bool check_start(struct auth_source *source, struct auth_check *check,
 	if (!job)
 		return auth_answer_set(&check->answer, AUTH_UNAVAILABLE, "no_memory", NULL);
 	if (!pool_submit(s->pool, &job->job, &job->op)) {
+		bool is_lost = pool_lost(s->pool) > 0;
+
 		drop_job(job);
 		return auth_answer_set(&check->answer, AUTH_UNAVAILABLE, "busy",
-				       "the queue of passwords to hash is full");
+				       is_lost ? "the threads that ask PAM hang" :
+						 "the queue of passwords to hash is full");
 	}
+	loop_timer_start(s->loop, &job->timer, s->timeout_ms, expire);
 	op_begin(&check->op, cancel, job);
 	return true;
 }
@@ -259,6 +309,8 @@ struct auth_source *auth_pam_new(const struct auth_pam_options *o, struct err *e
 	};
 	s->service = o->service;
 	s->directory = o->directory;
+	s->loop = o->loop;
 	s->pool = o->pool;
+	s->timeout_ms = o->timeout_ms;
 	return &s->source;
 }

@@ -1,7 +1,8 @@
 /*
  * The source of whom the system's PAM knows. A conversation is synchronous, so it
  * runs whole in the pool of hashing workers, which bounds how many there are; what a
- * module waits for cannot be cut short, and the worker is busy until it returns. The
+ * module waits for cannot be cut short: after a while its worker is given up
+ * (pool_give_up()), and the client is told 454. The
  * delay that modules ask for after a failure is left out: front has its own, which
  * keeps no worker.
  */
@@ -17,7 +18,9 @@ struct auth_pam_options {
 	const char *service;           /* the name of a file in the directory; lent, as are the next two */
 	const char *directory;         /* NULL: the system's */
 	const char *const *mechanisms; /* as struct auth_source has it */
-	struct pool *pool;
+	uint64_t timeout_ms;           /* of one login; what hangs longer keeps its thread */
+	struct loop *loop;
+	struct pool *pool;             /* that may lose threads (pool_may_lose()) */
 };
 
 /* NULL: err tells why. Only where this is built with PAM (WITH_PAM). */

@@ -622,8 +622,9 @@ const struct option option_table[] = {
 		  "the password is right. There is no shell. A daemon that was started as root and has become user runs "
 		  "no others than those of its start." },
 	{ AUTH_FIELD(timeout, timeout_s), SECONDS(1, 50), .default_text = "30s",
-	  .auth_types = 1u << AUTH_TYPE_DOVECOT | 1u << AUTH_TYPE_CHECKPASSWORD, .example = "\"10s\"",
-	  .help = "How long an answer of Dovecot or a program may take. Then the client is told 454." },
+	  .auth_types = 1u << AUTH_TYPE_DOVECOT | 1u << AUTH_TYPE_CHECKPASSWORD | 1u << AUTH_TYPE_PAM,
+	  .example = "\"10s\"",
+	  .help = "How long an answer of Dovecot, a program or PAM may take. Then the client is told 454." },
 	{ AUTH(max_children), COUNT(1, 1000), .default_text = "10", .auth_types = 1u << AUTH_TYPE_CHECKPASSWORD,
 	  .help = "Programs that run at the same time. Ten times as many logins wait for their turn, and "
 		  "others are told 454." },

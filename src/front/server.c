@@ -333,6 +333,8 @@ static bool build_parts(struct server *s, struct config *config, struct err *err
 	s->disk = pool_new(s->loop, "disk", s->disk_threads, DISK_QUEUE_MAX, err);
 	s->hashing = pool_new(s->loop, "hashing", hashing_threads(), HASHING_QUEUE_MAX, err);
 	s->resolver = pool_new(s->loop, "resolver", RESOLVER_THREADS, RESOLVER_QUEUE_MAX, err);
+	if (s->hashing)
+		pool_may_lose(s->hashing);
 	if (!s->disk || !s->resolver || !s->hashing || !build_guard(s, config, err) || !build_spool(s, err))
 		return false;
 	return server_adopt(s, config, false, err) && server_tls_open(s, err);

@@ -73,6 +73,8 @@ static void report_some(struct server *s)
 	log_u64("most", s->max_sessions);
 	log_u64("setup", s->setup->number);
 	log_u64("disk_jobs", pool_pending(s->disk));
+	log_u64("hashing_jobs", pool_pending(s->hashing));
+	log_u64("hashing_lost", pool_lost(s->hashing));
 	log_u64("spool_memory", s->spool_budget.used_bytes);
 	log_u64("spool_files", s->spool_budget.disk->files);
 	log_end();

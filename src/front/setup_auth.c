@@ -70,6 +70,8 @@ static struct auth_source *new_pam(struct server *server, const struct auth_conf
 		.service = a->service,
 		.directory = a->pam_directory,
 		.mechanisms = a->mechanisms.texts,
+		.timeout_ms = 1000ULL * a->timeout_s,
+		.loop = server->loop,
 		.pool = server->hashing,
 	};
 

@@ -11,7 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
+
+/* How long pool_free() waits for threads that may hang. */
+enum { STOP_WAIT_S = 5 };
 
 struct pool {
 	struct loop *loop;
@@ -23,16 +27,21 @@ struct pool {
 	unsigned pending;        /* jobs handed over and not freed yet */
 	bool is_delivering;
 	bool is_short;           /* of threads, and the log says so */
+	bool may_lose;
 	char name[16];
-	pthread_t *threads;      /* owned */
+	pthread_t *threads;      /* owned; twice max_threads have room */
 
 	pthread_mutex_t lock;
-	pthread_cond_t work;     /* something was queued, or we stop */
+	pthread_cond_t work;     /* something was queued or may run now, or we stop */
+	pthread_cond_t ended;    /* a thread has */
 	/* From here on under `lock`. */
 	struct list queue;       /* jobs nobody took yet */
 	struct list done;        /* jobs that have run, the first to end first */
 	unsigned queued;
-	unsigned running;
+	unsigned running;        /* at most max_threads */
+	unsigned lost;           /* jobs that were given up and are not in `running` any more; at most max_threads */
+	unsigned stuck;          /* jobs that were given up and still are in it */
+	unsigned alive;          /* threads that have not ended */
 	unsigned idle;           /* threads that wait for work */
 	bool is_stopping;
 };
@@ -50,7 +59,7 @@ static struct pool_job *wait_for_job(struct pool *pool)
 {
 	struct pool_job *job;
 
-	while (list_empty(&pool->queue) && !pool->is_stopping) {
+	while ((list_empty(&pool->queue) || pool->running == pool->max_threads) && !pool->is_stopping) {
 		pool->idle++;
 		pthread_cond_wait(&pool->work, &pool->lock);
 		pool->idle--;
@@ -59,9 +68,26 @@ static struct pool_job *wait_for_job(struct pool *pool)
 		return NULL;
 	job = LIST_OWNER(list_shift(&pool->queue), struct pool_job, link);
 	job->is_queued = false;
+	job->is_running = true;
 	pool->queued--;
 	pool->running++;
 	return job;
+}
+
+static void end_job(struct pool *pool, struct pool_job *job)
+{
+	bool was_empty = list_empty(&pool->done);
+
+	job->is_running = false;
+	if (job->is_lost)
+		pool->lost--;
+	else
+		pool->running--;
+	if (job->is_stuck)
+		pool->stuck--;
+	list_append(&pool->done, &job->link);
+	if (was_empty)
+		wake_loop(pool);
 }
 
 static void *thread_main(void *arg)
@@ -71,17 +97,13 @@ static void *thread_main(void *arg)
 
 	pthread_mutex_lock(&pool->lock);
 	while ((job = wait_for_job(pool))) {
-		bool was_empty;
-
 		pthread_mutex_unlock(&pool->lock);
 		job->run(job);
 		pthread_mutex_lock(&pool->lock);
-		pool->running--;
-		was_empty = list_empty(&pool->done);
-		list_append(&pool->done, &job->link);
-		if (was_empty)
-			wake_loop(pool);
+		end_job(pool, job);
 	}
+	pool->alive--;
+	pthread_cond_broadcast(&pool->ended);
 	pthread_mutex_unlock(&pool->lock);
 	return NULL;
 }
@@ -98,12 +120,20 @@ static void mask_for_workers(sigset_t *old)
 	pthread_sigmask(SIG_SETMASK, &mask, old);
 }
 
+static void count_alive(struct pool *pool, int change)
+{
+	pthread_mutex_lock(&pool->lock);
+	pool->alive += (unsigned)change;
+	pthread_mutex_unlock(&pool->lock);
+}
+
 static bool add_thread(struct pool *pool)
 {
 	pthread_t *thread = &pool->threads[pool->thread_count];
 	sigset_t old;
 	int error;
 
+	count_alive(pool, 1);
 	mask_for_workers(&old);
 	error = pthread_create(thread, NULL, thread_main, pool);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
@@ -113,6 +143,7 @@ static bool add_thread(struct pool *pool)
 		pool->is_short = false;
 		return true;
 	}
+	count_alive(pool, -1);
 	if (!pool->is_short) {
 		log_begin(LOG_LEVEL_WARNING, NULL, "limit");
 		log_str("what", "threads");
@@ -173,7 +204,7 @@ struct pool *pool_new(struct loop *loop, const char *name, unsigned max_threads,
 	struct pool *pool = calloc(1, sizeof(*pool));
 
 	BUG_ON(max_threads == 0);
-	if (!pool || !(pool->threads = calloc(max_threads, sizeof(*pool->threads))))
+	if (!pool || !(pool->threads = calloc(2 * (size_t)max_threads, sizeof(*pool->threads))))
 		goto failed;
 	pool->loop = loop;
 	pool->max_threads = max_threads;
@@ -185,7 +216,7 @@ struct pool *pool_new(struct loop *loop, const char *name, unsigned max_threads,
 		goto failed;
 	/* With default attributes neither can fail on Linux. */
 	BUG_ON(pthread_mutex_init(&pool->lock, NULL) != 0);
-	BUG_ON(pthread_cond_init(&pool->work, NULL) != 0);
+	BUG_ON(pthread_cond_init(&pool->work, NULL) != 0 || pthread_cond_init(&pool->ended, NULL) != 0);
 	return pool;
 failed:
 	err_set_errno(err, "cannot make the %s threads", name);
@@ -208,6 +239,45 @@ static void drop_jobs(struct list *head)
 	}
 }
 
+/* All have ended, or will never be waited for again: then false. */
+static bool await_threads(struct pool *pool)
+{
+	struct timespec until;
+	bool is_over = false;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += STOP_WAIT_S;
+	pthread_mutex_lock(&pool->lock);
+	while (pool->may_lose && pool->alive && !is_over)
+		is_over = pthread_cond_timedwait(&pool->ended, &pool->lock, &until) != 0;
+	is_over = is_over && pool->alive;
+	pthread_mutex_unlock(&pool->lock);
+	for (unsigned i = 0; i < pool->thread_count; i++) {
+		if (is_over)
+			pthread_detach(pool->threads[i]);
+		else
+			pthread_join(pool->threads[i], NULL);
+	}
+	return !is_over;
+}
+
+/* What hangs may end yet, and finds all that it needs. */
+static void leave_to_threads(struct pool *pool)
+{
+	struct list left;
+	struct list *link;
+
+	log_text(LOG_LEVEL_ERROR, "trouble", "%s: what hangs in a thread is left behind", pool->name);
+	list_init(&left);
+	pthread_mutex_lock(&pool->lock);
+	while ((link = list_shift(&pool->done)))
+		list_append(&left, link);
+	while ((link = list_shift(&pool->queue)))
+		list_append(&left, link);
+	pthread_mutex_unlock(&pool->lock);
+	drop_jobs(&left);
+}
+
 void pool_free(struct pool **pool_ptr)
 {
 	struct pool *pool = *pool_ptr;
@@ -219,17 +289,20 @@ void pool_free(struct pool **pool_ptr)
 	pool->is_stopping = true;
 	pthread_cond_broadcast(&pool->work);
 	pthread_mutex_unlock(&pool->lock);
-	for (unsigned i = 0; i < pool->thread_count; i++)
-		pthread_join(pool->threads[i], NULL);
+	*pool_ptr = NULL;
+	event_del(&pool->wake);
+	if (!await_threads(pool)) {
+		leave_to_threads(pool);
+		return;
+	}
 	drop_jobs(&pool->done);
 	drop_jobs(&pool->queue);
-	event_del(&pool->wake);
 	close(pool->wake_fd);
 	pthread_cond_destroy(&pool->work);
+	pthread_cond_destroy(&pool->ended);
 	pthread_mutex_destroy(&pool->lock);
 	free(pool->threads);
 	free(pool);
-	*pool_ptr = NULL;
 }
 
 /* For op_cancel(): take the job back if nobody began it, or else let it end without a waiter. */
@@ -254,6 +327,12 @@ static void cancel_job(struct op *op)
 	}
 }
 
+/* Under the lock: is there a job that could begin, had somebody time for it? */
+static bool wants_thread_now(const struct pool *pool)
+{
+	return pool->queued > pool->idle && pool->thread_count < pool->max_threads + pool->lost;
+}
+
 /* Take the job into the queue if there is room. *wants_thread: nobody is free to begin it. */
 static bool enqueue(struct pool *pool, struct pool_job *job, bool *wants_thread)
 {
@@ -261,7 +340,8 @@ static bool enqueue(struct pool *pool, struct pool_job *job, bool *wants_thread)
 
 	pthread_mutex_lock(&pool->lock);
 	/* A job that is freed by pool_free() may ask; nobody would run what it hands over. */
-	has_room = !pool->is_stopping && pool->queued + pool->running < pool->max_threads + pool->max_queued;
+	has_room = !pool->is_stopping && pool->stuck < pool->max_threads &&
+		   pool->queued + pool->running < pool->max_threads + pool->max_queued;
 	if (has_room) {
 		list_append(&pool->queue, &job->link);
 		job->is_queued = true;
@@ -269,7 +349,7 @@ static bool enqueue(struct pool *pool, struct pool_job *job, bool *wants_thread)
 		if (pool->idle > 0)
 			pthread_cond_signal(&pool->work);
 	}
-	*wants_thread = pool->queued > pool->idle;
+	*wants_thread = wants_thread_now(pool);
 	pthread_mutex_unlock(&pool->lock);
 	return has_room;
 }
@@ -290,10 +370,10 @@ bool pool_submit(struct pool *pool, struct pool_job *job, struct op *op)
 
 	job->pool = pool;
 	job->op = op;
+	job->is_running = job->is_lost = job->is_stuck = false;
 	if (!enqueue(pool, job, &wants_thread))
 		return false;
-	if (wants_thread && pool->thread_count < pool->max_threads && !add_thread(pool) &&
-	    pool->thread_count == 0) {
+	if (wants_thread && !add_thread(pool) && pool->thread_count == 0) {
 		withdraw(pool, job);
 		return false;
 	}
@@ -301,6 +381,68 @@ bool pool_submit(struct pool *pool, struct pool_job *job, struct op *op)
 	if (op)
 		op_begin(op, cancel_job, job);
 	return true;
+}
+
+/* ---- jobs that hang ---- */
+
+void pool_may_lose(struct pool *pool)
+{
+	pool->may_lose = true;
+}
+
+/* Under the lock. */
+static void lose(struct pool *pool, struct pool_job *job)
+{
+	if (pool->lost == pool->max_threads) {
+		job->is_stuck = true;
+		pool->stuck++;
+		return;
+	}
+	job->is_lost = true;
+	pool->lost++;
+	pool->running--;
+	pthread_cond_signal(&pool->work);
+}
+
+bool pool_give_up(struct op *op)
+{
+	struct pool_job *job = op->work;
+	struct pool *pool = job->pool;
+	bool has_begun, wants_thread;
+
+	BUG_ON(!pool->may_lose || !op_running(op));
+	pthread_mutex_lock(&pool->lock);
+	has_begun = !job->is_queued;
+	if (job->is_running)
+		lose(pool, job);
+	wants_thread = wants_thread_now(pool);
+	pthread_mutex_unlock(&pool->lock);
+	op_cancel(op);
+	/* Where none can be made, the queue waits for those there are. */
+	if (has_begun && wants_thread)
+		(void)add_thread(pool);
+	return has_begun;
+}
+
+bool pool_has_begun(const struct op *op)
+{
+	struct pool_job *job = op->work;
+	bool has_begun;
+
+	pthread_mutex_lock(&job->pool->lock);
+	has_begun = !job->is_queued;
+	pthread_mutex_unlock(&job->pool->lock);
+	return has_begun;
+}
+
+unsigned pool_lost(struct pool *pool)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&pool->lock);
+	count = pool->lost + pool->stuck;
+	pthread_mutex_unlock(&pool->lock);
+	return count;
 }
 
 unsigned pool_pending(const struct pool *pool)

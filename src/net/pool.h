@@ -19,7 +19,7 @@ struct pool_job {
 	struct list link;                       /* private */
 	struct op *op;                          /* private; NULL: nobody waits any more */
 	struct pool *pool;                      /* private */
-	bool is_queued;                         /* private, under the pool's lock */
+	bool is_queued, is_running, is_lost, is_stuck; /* private, under the pool's lock */
 	void (*run)(struct pool_job *job);      /* on a worker thread */
 	void (*free)(struct pool_job *job);     /* on the loop, always, exactly once */
 };
@@ -45,6 +45,27 @@ void pool_free(struct pool **pool);
  * the pool is being freed; the job then still belongs to the caller.
  */
 MUST_CHECK bool pool_submit(struct pool *pool, struct pool_job *job, struct op *op);
+
+/*
+ * For a pool whose jobs may hang, in code of others that cannot be cut short; for good, before the first job.
+ * pool_give_up() is for it, and pool_free() waits no more than five seconds: what hangs then keeps its thread, its job
+ * and the pool's memory until the process ends.
+ */
+void pool_may_lose(struct pool *pool);
+
+/*
+ * This job takes too long: nobody waits for its op any more, as after op_cancel(). If it runs, its thread is lost until
+ * it returns, and another takes its place as long as no more are lost than the pool may have threads. Afterwards it
+ * keeps its place; where all places are kept like that, pool_submit() refuses at once. False: it had not begun, and
+ * will not.
+ */
+bool pool_give_up(struct op *op);
+
+/* Of an op that runs: has a thread begun with its job? */
+bool pool_has_begun(const struct op *op);
+
+/* Threads that are at jobs which were given up, in a place of their own or not. */
+unsigned pool_lost(struct pool *pool);
 
 /* Jobs queued, running, or run and not told yet; those that nobody waits for any more too. */
 unsigned pool_pending(const struct pool *pool);

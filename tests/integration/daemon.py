@@ -19,7 +19,7 @@ DEADLINE_S = float(os.environ.get("SMTPFRONTD_TEST_DEADLINE", "30"))
 TOP = Path(__file__).resolve().parents[2]
 
 # Events of warnings and errors; a log that does not go to a journal does not tell levels.
-WARNINGS = ("trouble", "limit", "config", "start_failed", "needs_restart")
+WARNINGS = ("trouble", "limit", "config", "start_failed", "needs_restart", "auth_hangs")
 # The last one is valgrind's, which is told to be quiet otherwise.
 SANITIZER = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:|^==\d+== ")
 LINE = re.compile(r"^(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (?P<id>\S+) (?P<event>[a-z_]+)(?P<rest>.*)$")

@@ -688,6 +688,83 @@ def test_what_pam_says_is_what_the_client_is_told(daemon, pam, lines, code, reas
         assert auth_line(daemon)["reason"] == reason
 
 
+@pytest.fixture
+def hanging(daemon, pam, work_dir):
+    """A daemon whose PAM hangs for users "hang" until the fixture's release() lets all go."""
+    fifo = work_dir / "fifo"
+    os.mkfifo(fifo)
+    script = pam_script(work_dir, f'case "$PAM_USER" in hang) cat {fifo} ;; esac; exit 0\n')
+    pam(f"auth required {script}", "account required pam_permit.so", timeout=1)
+    released = []
+
+    def release():
+        if not released:
+            released.append(os.open(fifo, os.O_RDWR | os.O_NONBLOCK))
+            fifo.unlink()  # for those who come later, it is not there
+            os.close(released[0])
+
+    yield release
+    release()
+
+
+def login(daemon, user):
+    with Client(daemon.address) as c:
+        c.ehlo()
+        return c.command("AUTH PLAIN " + base64.b64encode(f"\0{user}\0sesame".encode()).decode())
+
+
+def lost(daemon):
+    count = len(daemon.log.find("sessions"))
+    daemon.process.send_signal(signal.SIGUSR1)
+    return int(daemon.log.wait("sessions", count=count + 1)[-1]["hashing_lost"])
+
+
+def test_a_pam_that_hangs_is_454_and_others_log_in_meanwhile(daemon, hanging):
+    daemon.expect_trouble("auth_hangs")
+    reply = login(daemon, "hang")
+    assert (reply.code, reply.status) == (454, "4.7.0")
+    line = daemon.log.wait("auth_hangs")[0]
+    assert line["source"] == "pam:door" and int(line["seconds"]) >= 1 and line["threads_lost"] == "1"
+    assert lost(daemon) == 1
+    assert login(daemon, "anna").code == 235
+    hanging()
+    wait_until(lambda: lost(daemon) == 0, "the thread that was lost")
+    assert login(daemon, "anna").code == 235
+
+
+def test_when_all_threads_hang_logins_are_put_off_at_once(daemon, hanging):
+    daemon.expect_trouble("auth_hangs")
+    threads = max(1, os.sysconf("SC_NPROCESSORS_ONLN") - 1)
+    for number in range(1, 2 * threads + 1):
+        assert login(daemon, "hang").code == 454
+        daemon.log.wait("auth_hangs", threads_lost=number)
+    for _ in range(3):
+        assert login(daemon, "anna").code == 454
+    assert len(daemon.log.find("auth_hangs")) == 2 * threads == lost(daemon)
+    assert [line["detail"] for line in daemon.log.wait("auth", count=3, user="anna")] == [
+        "the threads that ask PAM hang"] * 3
+    hanging()
+    wait_until(lambda: lost(daemon) == 0, "the threads that were lost")
+    assert login(daemon, "anna").code == 235
+
+
+def test_a_pam_that_hangs_keeps_no_process_from_ending(daemon, hanging):
+    daemon.expect_trouble("auth_hangs|is left behind")
+    assert login(daemon, "hang").code == 454
+    daemon.process.terminate()
+    assert daemon.exit_code() == 0
+    assert "left behind" in daemon.past_logs[-1].text()
+
+
+def test_a_client_that_leaves_does_not_hide_a_pam_that_hangs(daemon, hanging):
+    daemon.expect_trouble("auth_hangs")
+    with Client(daemon.address) as c:
+        c.ehlo()
+        c.send(b"AUTH PLAIN " + base64.b64encode(b"\0hang\0sesame") + b"\r\n")
+    daemon.log.wait("auth_hangs")
+    assert login(daemon, "anna").code == 235
+
+
 def test_a_failure_at_pam_keeps_no_thread_waiting(daemon, pam):
     """pam_faildelay would have us wait for 30 s."""
     pam("auth optional pam_faildelay.so delay=30000000", "auth required pam_deny.so", "account required pam_permit.so")

@@ -341,6 +341,60 @@ START_TEST(freed_pool_ends_running_jobs_and_frees_all_untold)
 }
 END_TEST
 
+START_TEST(another_thread_takes_the_place_of_one_that_is_given_up)
+{
+	make_pool(2, 2);
+	pool_may_lose(pool);
+	ck_assert(submit(&waiters[0], run_gated));
+	ck_assert(submit(&waiters[1], run_gated));
+	ck_assert(submit(&waiters[2], run_at_once));
+	await_arrivals(2);
+	ck_assert(pool_has_begun(&waiters[0].op));
+	ck_assert(!pool_has_begun(&waiters[2].op));
+	ck_assert(pool_give_up(&waiters[0].op));
+	ck_assert(!op_running(&waiters[0].op));
+	ck_assert_uint_eq(pool_lost(pool), 1);
+	NET_UNTIL(waiters[2].freed);
+	ck_assert_uint_eq(waiters[2].done, 1);
+	open_gate();
+	NET_UNTIL(waiters[0].freed && waiters[1].freed);
+	ck_assert_uint_eq(waiters[0].done, 0);
+	ck_assert_uint_eq(waiters[1].done, 1);
+	ck_assert_uint_eq(pool_lost(pool), 0);
+	pool_free(&pool);
+}
+END_TEST
+
+START_TEST(no_more_threads_are_lost_than_the_pool_may_have_and_then_it_refuses)
+{
+	make_pool(2, 4);
+	pool_may_lose(pool);
+	for (unsigned i = 0; i < 4; i++) {
+		ck_assert(submit(&waiters[i], run_gated));
+		await_arrivals(i + 1);
+		if (i < 2)
+			ck_assert(pool_give_up(&waiters[i].op));
+	}
+	/* It waits, and is no longer waited for: it never begins. */
+	ck_assert(submit(&waiters[4], run_at_once));
+	ck_assert(!pool_give_up(&waiters[4].op));
+	ck_assert_uint_eq(waiters[4].freed, 1);
+	ck_assert(pool_give_up(&waiters[2].op));
+	ck_assert_uint_eq(pool_lost(pool), 3);
+	ck_assert(submit(&waiters[5], run_at_once));
+	ck_assert(pool_give_up(&waiters[3].op));
+	ck_assert_uint_eq(pool_lost(pool), 4);
+	ck_assert(!submit(&waiters[6], run_at_once));
+	open_gate();
+	NET_UNTIL(waiters[5].freed && waiters[0].freed && waiters[1].freed && waiters[2].freed && waiters[3].freed);
+	ck_assert(waiters[5].done && !waiters[4].has_run);
+	ck_assert_uint_eq(pool_lost(pool), 0);
+	ck_assert(submit(&waiters[6], run_at_once));
+	NET_UNTIL(waiters[6].freed);
+	pool_free(&pool);
+}
+END_TEST
+
 START_TEST(pool_that_was_never_used_can_be_freed)
 {
 	make_pool(8, 8);
@@ -395,6 +449,8 @@ int main(void)
 	tcase_add_test(tcase, jobs_run_side_by_side_up_to_the_limit);
 	tcase_add_test(tcase, workers_leave_signals_to_the_loop);
 	tcase_add_test(tcase, freed_pool_ends_running_jobs_and_frees_all_untold);
+	tcase_add_test(tcase, another_thread_takes_the_place_of_one_that_is_given_up);
+	tcase_add_test(tcase, no_more_threads_are_lost_than_the_pool_may_have_and_then_it_refuses);
 	tcase_add_test(tcase, pool_that_was_never_used_can_be_freed);
 	tcase_add_test(tcase, of_many_jobs_each_is_freed_once_and_told_unless_cancelled);
 	suite_add_tcase(suite, tcase);
