@@ -80,7 +80,7 @@ static bool send_call(const struct runner *r, struct runner_call *call)
 	struct iovec piece = { &call->request, sizeof(call->request) };
 	struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control,
 				  .msg_controllen = CMSG_SPACE(sizeof(int) + fds_size) };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+	struct cmsghdr *c = &control.header;
 	ssize_t n;
 
 	*c = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,

@@ -310,9 +310,11 @@ static bool make_room(struct process *p)
 	p->run_max = got > FDS_RESERVED ? (got - FDS_RESERVED) / FDS_PER_RUN : 0;
 	if (p->run_max > RUNNER_RUNS_MAX)
 		p->run_max = RUNNER_RUNS_MAX;
+	if (p->run_max == 0)
+		return false;
 	p->runs = calloc(p->run_max, sizeof(*p->runs));
 	p->polled = calloc(1 + FDS_PER_RUN * p->run_max, sizeof(*p->polled));
-	return p->run_max > 0 && p->runs && p->polled;
+	return p->runs && p->polled;
 }
 
 static void wait_for_something(struct process *p)

@@ -7,13 +7,12 @@ import os
 import pwd
 import re
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from client import Client
-from daemon import DEADLINE_S, TOP, run, wait_until
+from daemon import TOP, run, wait_until
 from test_auth import PASSWORD, auth_line, plain
 from test_auth_sources import CHECK, READ, TRUSTED, logged_in, program, warned # noqa: F401, fixtures
 from test_privileges import background, in_background, needs_root, nobody, status # noqa: F401, fixtures
@@ -325,10 +324,3 @@ def test_the_test_of_a_configuration_tells_who_runs_the_programs(nobody, program
     nobody.configure(user=None)
     says = run("-t", "-c", nobody.config_file).stdout
     assert "as root" not in says and "no_new_privs is left off" in says
-
-
-def test_its_name_is_what_ps_shows(nobody, program):
-    running(nobody, program(CHECK))
-    shown = subprocess.run(["ps", "-o", "comm=", "--ppid", str(nobody.process.pid)], capture_output=True, text=True,
-                           timeout=DEADLINE_S).stdout
-    assert shown.split() == ["smtpfrontd-auth"]
