@@ -191,9 +191,10 @@ static void on_exited(evutil_socket_t pidfd, short what, void *arg)
 static void wait_for_end(struct runner *r)
 {
 	struct pollfd polled = { .fd = r->pidfd, .events = POLLIN };
+	siginfo_t end;
 
 	if (poll(&polled, 1, LEAVE_MS) == 1)
-		waitid(P_PIDFD, (id_t)r->pidfd, NULL, WEXITED | WNOHANG);
+		waitid(P_PIDFD, (id_t)r->pidfd, &end, WEXITED | WNOHANG);
 	close(r->pidfd);
 	r->pidfd = -1;
 }
