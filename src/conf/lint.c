@@ -402,9 +402,26 @@ static bool check_listener_tls(struct lint *l, const struct listener_config *lis
 	return true;
 }
 
+/* At top level; a listener without TLS has them from there, too. */
+static void check_idle_tls(struct lint *l)
+{
+	static const char *const keys[] = { "tls_priority", "tls_dh_params", "tls_client_ca" };
+	const struct config *config = l->config;
+
+	for (size_t i = 0; i < config->listener_count; i++)
+		if (has_certificate(&config->listeners[i].session))
+			return;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+		if (is_given(config, keys[i]))
+			lint_warn(l, lint_key_place(config, keys[i]), "%s does nothing: no listener has a certificate",
+				  keys[i]);
+}
+
 static bool check_tls(struct lint *l)
 {
 	const struct config *config = l->config;
+
+	check_idle_tls(l);
 
 	for (size_t i = 0; i < config->listener_count; i++) {
 		const struct listener_config *listener = &config->listeners[i];

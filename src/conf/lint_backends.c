@@ -7,6 +7,7 @@
 #include "conf/lint_private.h"
 #include "conf/place.h"
 
+#include <stdio.h>
 #include <strings.h>
 
 static const struct backend_config *find_backend(const struct config *config, const char *name)
@@ -230,9 +231,12 @@ static bool check_fallback(struct lint *l, const struct backend_config *b)
 {
 	const struct backend_config *fallback =
 		b->relay.fallback ? find_backend(l->config, b->relay.fallback) : NULL;
+	char text[320];
 
-	if (b->relay.fallback && !fallback)
-		return lint_fail(l, key_place(b, "fallback"), "fallback: there is no such backend");
+	if (b->relay.fallback && !fallback) {
+		snprintf(text, sizeof(text), "fallback: there is no backend \"%.250s\"", b->relay.fallback);
+		return lint_fail(l, key_place(b, "fallback"), text);
+	}
 	if (fallback == b)
 		return lint_fail(l, key_place(b, "fallback"),
 			       "fallback: a backend cannot stand in for itself");

@@ -11,7 +11,9 @@
 #include "idn/idn.h"
 #include "spool/disk.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 bool server_check_spool(const struct config *config, struct err *err)
 {
@@ -98,14 +100,50 @@ static void check_postmaster(const struct config *config, const struct backend_c
 		warn_at(warn, config_place_of_top(config, "postmaster"), "mail for postmaster will be put off", &err);
 }
 
+static const char *const pam_directories[] = { "/etc/pam.d", "/usr/lib/pam.d" };
+
+/* PAM asks the service "other" where a service has no file, and that says no to everybody. */
+static bool has_pam_service(const struct auth_config *a, struct err *err)
+{
+	const char *const *directories = a->pam_directory ? &a->pam_directory : pam_directories;
+	size_t count = a->pam_directory ? 1 : sizeof(pam_directories) / sizeof(*pam_directories);
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		snprintf(path, sizeof(path), "%s/%s", directories[i], a->service);
+		if (access(path, F_OK) == 0)
+			return true;
+	}
+	snprintf(path, sizeof(path), "%s/%s", directories[0], a->service);
+	return err_set_errno(err, "%.300s", path);
+}
+
+/* Is what others have to answer by there? */
+static bool inspect_source(const struct auth_config *a, struct err *err)
+{
+	switch (a->type) {
+	case AUTH_TYPE_CHECKPASSWORD:
+		return auth_checkpassword_inspect(a->command.texts[0], err);
+	case AUTH_TYPE_DOVECOT:
+		return access(a->path, F_OK) == 0 || err_set_errno(err, "%.300s", a->path);
+	case AUTH_TYPE_PAM:
+		return has_pam_service(a, err);
+	case AUTH_TYPE_FILE:
+	case AUTH_TYPE_CERTIFICATE:
+		return true;
+	}
+	BUG_ON(true);
+}
+
 void server_check_programs(const struct config *config, void (*warn)(const char *text))
 {
 	for (size_t i = 0; i < config->auth_count; i++) {
 		const struct auth_config *a = &config->auth[i];
 		struct err err;
 
-		if (a->type == AUTH_TYPE_CHECKPASSWORD && !auth_checkpassword_inspect(a->command.texts[0], &err))
-			warn_at(warn, a->place, "logins will be put off", &err);
+		if (!inspect_source(a, &err))
+			warn_at(warn, a->place, a->type == AUTH_TYPE_PAM ? "logins will be refused" :
+									    "logins will be put off", &err);
 	}
 }
 

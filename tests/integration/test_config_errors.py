@@ -102,3 +102,20 @@ def test_a_pid_file_that_cannot_be_made_is_told_with_its_key(daemon, write):
     told = fill(": pid_file: {dir}/missing/pid: No such file or directory")
     assert f"{daemon.config_file}:7{told}" in result.stderr
 
+
+
+@pytest.mark.parametrize("source, told", [
+    ('type = "dovecot"; path = "{dir}/missing";',
+     "logins will be put off: {dir}/missing: No such file or directory"),
+    ('type = "pam"; service = "door"; pam_directory = "{dir}";',
+     "logins will be refused: {dir}/door: No such file or directory"),
+])
+def test_what_users_are_asked_of_and_is_not_there_is_warned_of(daemon, write, source, told):
+    fill = write(f"auth = (\n{{ {source} }} );")
+    result = run("-t", "-c", daemon.config_file)
+    if "without PAM" in result.stderr:
+        pytest.skip("this daemon was built without PAM")
+    assert result.returncode == 0, result.stderr
+    assert f"{daemon.config_file}:8: {fill(told)}" in result.stderr
+    (daemon.directory / ("missing" if "dovecot" in source else "door")).touch()
+    assert "logins" not in run("-t", "-c", daemon.config_file).stderr

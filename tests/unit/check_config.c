@@ -235,7 +235,7 @@ static const struct {
 	{ FIRST PORT25 "backends = { a = { type = \"sendmail\"; fallback = \"a\"; }; };",
 	  "t:3: fallback: a backend cannot stand in for itself" },
 	{ FIRST PORT25 "backends = { a = { type = \"sendmail\"; fallback = \"b\"; }; };",
-	  "t:3: fallback: there is no such backend" },
+	  "t:3: fallback: there is no backend \"b\"" },
 	{ FIRST PORT25 "backends = { a = { type = \"maildir\"; path = \"/x\"; max_children = 3; }; };",
 	  "t:3: the key \"max_children\" does not go with a backend of type \"maildir\"" },
 	{ FIRST PORT25 "backends = { a = { type = \"maildir\"; path = \"mail/%n\"; }; };",

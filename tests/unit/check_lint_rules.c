@@ -132,6 +132,9 @@ static const struct {
 	  " { backend = \"inbox\"; } );", NULL },
 	{ LISTEN("") "recipient_maps = ( { aliases = ( \"a: b@c.example\" ); } );"
 	  "routes = ( { domain = \"c.example\"; backend = \"inbox\"; }, { backend = \"inbox\"; } );", NULL },
+	{ LISTEN("") "tls_dh_params = \"/x\";", "t:4: tls_dh_params does nothing: no listener has a certificate" },
+	{ LISTEN("") "tls_priority = \"NORMAL\";", "t:4: tls_priority does nothing: no listener has a certificate" },
+	{ LISTEN_SECOND("tls_certfile = \"/x\";") "tls_priority = \"NORMAL\";", NULL },
 	{ LISTEN("") "rates = ( { per = \"user\"; } );", "t:4: this group of rates limits nothing" },
 	{ LISTEN("") "recipient_maps = ( { domain = \"example.org\"; } );", "t:4: this map of recipients is empty" },
 };
