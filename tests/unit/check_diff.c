@@ -87,7 +87,7 @@ static const char *domains_text(unsigned n, unsigned odd, char *text)
 
 static const char *rule(const char *names)
 {
-	static char texts[2][32768];
+	static char texts[2][32768 + 1024]; /* names, and what stands around them */
 	static unsigned next;
 	char *text = texts[next++ % 2];
 
