@@ -382,7 +382,8 @@ bool config_dump(const struct config *config, bool with_places, FILE *out)
 
 bool config_dump_backend(const struct backend_config *backend, FILE *out)
 {
-	const struct dump d = { .out = out };
+	static const struct config none; /* whose no key of a backend is */
+	const struct dump d = { .config = &none, .out = out };
 
 	dump_backend(&d, backend);
 	return fflush(out) == 0 && !ferror(out);

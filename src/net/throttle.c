@@ -46,8 +46,9 @@ static bool start_slice(struct throttle *t)
 
 static void let_one_go(struct throttle *t)
 {
-	struct throttle_waiter *waiter = LIST_OWNER(list_shift(&t->waiters), struct throttle_waiter, link);
+	struct throttle_waiter *waiter = LIST_OWNER(t->waiters.next, struct throttle_waiter, link);
 
+	list_remove(&waiter->link);
 	spend(t, waiter->units);
 	waiter->go_on(waiter);
 }
