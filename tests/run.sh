@@ -222,13 +222,13 @@ valgrind_programs() {
 
 # The sessions, the disk and the ways out under memcheck, which the sanitizers do not replace: uninitialised memory.
 integration_valgrind() {
-	local tests=(smtp smuggling maildir logging) name
+	local tests=(smtp smuggling maildir logging auth proxy) name
 	for name in "${!tests[@]}"; do
 		tests[name]=tests/integration/test_${tests[name]}.py
 	done
 	SMTPFRONTD_WRAPPER="env LD_PRELOAD=$top/build-plain/pidfd-lend.so
 		valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" \
-		SMTPFRONTD_TEST_DEADLINE=120 LONG='' integration plain 900 "${tests[@]}"
+		SMTPFRONTD_TEST_DEADLINE=120 LONG='' integration plain 1200 "${tests[@]}"
 }
 
 # All but what needs no daemon, or builds one of its own.
