@@ -1,6 +1,7 @@
 #include "auth/users_edit.h"
 
 #include "base/base64.h"
+#include "base/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -118,20 +119,6 @@ static bool read_all(int fd, struct buf *text)
 	}
 }
 
-static bool write_all(int fd, struct span text)
-{
-	while (text.len > 0) {
-		ssize_t put = write(fd, text.ptr, text.len);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return false;
-		text = span_from(text, (size_t)put);
-	}
-	return true;
-}
-
 static bool sync_directory(const char *path)
 {
 	char *copy = strdup(path);
@@ -151,7 +138,7 @@ static bool fill_file(int fd, int old, struct span text)
 
 	if (old >= 0 && (fstat(old, &st) < 0 || fchown(fd, st.st_uid, st.st_gid) < 0 || fchmod(fd, st.st_mode & 07777) < 0))
 		return false;
-	return write_all(fd, text) && fsync(fd) == 0;
+	return fd_write_all(fd, text) && fsync(fd) == 0;
 }
 
 static bool replace_file(const char *path, int old, struct span text, struct err *err)

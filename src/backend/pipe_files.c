@@ -6,6 +6,7 @@
 #define _GNU_SOURCE 1 /* memfd_create() */
 #include "backend/pipe_private.h"
 
+#include "base/fd.h"
 #include "spool/disk.h"
 
 #include <errno.h>
@@ -16,22 +17,6 @@
 #include <unistd.h>
 
 enum { PIECE_SIZE = 64 * 1024 };
-
-static bool write_all(int fd, struct span bytes)
-{
-	while (bytes.len > 0) {
-		ssize_t n = write(fd, bytes.ptr, bytes.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = EIO;
-		if (n <= 0)
-			return false;
-		bytes = span_from(bytes, (size_t)n);
-	}
-	return true;
-}
 
 static bool failed(struct pipe_files *files, const char *what)
 {
@@ -64,7 +49,7 @@ static bool copy_content(struct pipe_files *files)
 			return failed(files, "read from the spool");
 		if (!has_no_nul(files, piece))
 			return false;
-		if (!write_all(files->content_fd, piece))
+		if (!fd_write_all(files->content_fd, piece))
 			return failed(files, "write of the message");
 	} while (piece.len > 0);
 	return true;
@@ -89,7 +74,7 @@ static bool make_content(struct pipe_files *files)
 {
 	if (!open_content(files))
 		return false;
-	if (!write_all(files->content_fd, files->trace))
+	if (!fd_write_all(files->content_fd, files->trace))
 		return failed(files, "write of the message");
 	if (!copy_content(files))
 		return false;
@@ -101,7 +86,7 @@ static bool make_envelope(struct pipe_files *files)
 	if (files->envelope.len == 0)
 		return true;
 	files->envelope_fd = memfd_create("envelope", MFD_CLOEXEC);
-	return (files->envelope_fd >= 0 && write_all(files->envelope_fd, files->envelope) &&
+	return (files->envelope_fd >= 0 && fd_write_all(files->envelope_fd, files->envelope) &&
 		lseek(files->envelope_fd, 0, SEEK_SET) == 0) || failed(files, "memory for the envelope");
 }
 

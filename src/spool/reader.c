@@ -1,6 +1,7 @@
 /* Reading a spool's content, on whatever thread has it. */
 #define _GNU_SOURCE 1 /* copy_file_range(), sync_file_range() */
 
+#include "base/fd.h"
 #include "spool/disk.h"
 
 #include <errno.h>
@@ -59,22 +60,6 @@ bool spool_read(struct spool_reader *reader, char *buffer, size_t size, struct s
 	return true;
 }
 
-static bool write_all(int fd, struct span bytes)
-{
-	while (bytes.len > 0) {
-		ssize_t n = write(fd, bytes.ptr, bytes.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = EIO;
-		if (n <= 0)
-			return false;
-		bytes = span_from(bytes, (size_t)n);
-	}
-	return true;
-}
-
 /* Between two file systems, and where the kernel cannot do it: by hand, from *offset on. */
 static bool copy_by_hand(const struct spool_file *file, uint64_t offset, int to_fd)
 {
@@ -82,7 +67,7 @@ static bool copy_by_hand(const struct spool_file *file, uint64_t offset, int to_
 	struct span piece;
 
 	for (; offset < file->octets; offset += piece.len)
-		if (!file_read(file, offset, buffer, sizeof(buffer), &piece) || !write_all(to_fd, piece))
+		if (!file_read(file, offset, buffer, sizeof(buffer), &piece) || !fd_write_all(to_fd, piece))
 			return false;
 	return true;
 }
