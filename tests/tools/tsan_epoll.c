@@ -1,5 +1,5 @@
 /*
- * epoll_ctl() of the daemon in builds with --enable-tsan. libevent tells the kernel once a turn
+ * epoll_ctl() of daemon and tests in builds with --enable-tsan. libevent tells the kernel once a turn
  * what changed (EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST), so that the removal of a descriptor that
  * was closed meanwhile comes too late: its number may by then be one that a worker has opened.
  * The kernel answers that it watches no such thing, libevent expects that answer, and nothing is
