@@ -455,7 +455,9 @@ static void take_secured(void *owner)
 	session_trace_secured(sh);
 	smtp_session_tls_started(sh->smtp);
 	session_auth_offer(sh);
-	run_turn(sh, SPAN_LITERAL(""), &turn);
+	/* It may still have to pay for what came before STARTTLS. */
+	if (!sh->is_resting)
+		run_turn(sh, SPAN_LITERAL(""), &turn);
 }
 
 /* A message that is being delivered is delivered, and that is told before the session ends. */

@@ -11,6 +11,7 @@ import pytest
 
 from client import Client, Closed, elapsed
 from daemon import DEADLINE_S
+from tls import TlsClient
 
 MIB = 1024 * 1024
 
@@ -352,6 +353,22 @@ def test_refusals_without_end_are_said_slowly_and_all(daemon):
         # 4096 a second.
         assert time.monotonic() - begin > 9900 / 4096 - 0.4
         assert c.message(b"x\r\n").code == 250
+
+
+def test_handshake_that_is_over_before_refusals_are_paid_for_goes_on(daemon, pki, context):
+    daemon.start(max_errors=10000, max_sessions_per_client=200, **pki.ec.settings())
+    line = hold(daemon, 100)
+    with TlsClient(daemon.address, context, immediate=False) as c:
+        # Each owes for the whole turn, so that who comes behind them waits for longer than a handshake takes.
+        for other in line:
+            other.send(b"WHAT\r\n" * 200)
+        c.send(b"WHAT\r\n" * 6 + b"STARTTLS\r\n")
+        assert [reply.code for reply in c.replies(7)] == [500] * 6 + [220]
+        c.secure()
+        c.ehlo()
+        assert c.message(b"x\r\n").code == 250
+    drop(line)
+    works(daemon)
 
 
 def test_busy_clients_do_not_starve_another(daemon):
