@@ -262,6 +262,7 @@ static void on_hangup(evutil_socket_t number, short what, void *arg)
 	(void)what;
 	sdnotify_reloading(run->notify);
 	ok = reload(run, &err);
+	server_reload_ended(run->server, ok);
 	if (!ok)
 		log_text(LOG_LEVEL_ERROR, "reload_failed", "nothing has changed: %s", err.text);
 	sdnotify_reloaded(run->notify, ok ? NULL : err.text);

@@ -15,7 +15,7 @@ long=
 
 packages=(gcc libc6-dev make autoconf automake pkg-config xz-utils libevent-dev libssl-dev libconfig-dev libidn2-dev
 	libgsasl-dev libcrypt-dev libpam0g-dev gsasl nmap
-	check universal-ctags shellcheck mandoc python3 python3-pytest python3-pytest-xdist
+	check universal-ctags shellcheck mandoc python3 python3-pytest python3-pytest-xdist python3-prometheus-client
 	netcat-openbsd curl swaks libnet-ssleay-perl msmtp s-nail mutt
 	git-email libmailtools-perl libio-socket-ssl-perl libauthen-sasl-perl libnet-smtp-ssl-perl iproute2 systemd ca-certificates openssl gnutls-bin testssl.sh
 	sslscan

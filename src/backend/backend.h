@@ -19,6 +19,7 @@
 #include "spool/spool.h"
 
 struct backend;
+struct metrics_backend;
 
 enum { BACKEND_STATUS_SIZE = 12, BACKEND_TEXT_SIZE = 512, BACKEND_DETAIL_SIZE = 160 };
 
@@ -138,6 +139,7 @@ struct backend {
 	bool answers_each;      /* tells the outcome for each recipient, so that PRDR can be had */
 	bool streams;           /* the content is to be streamed */
 	unsigned further_references; /* beside that of its maker */
+	struct metrics_backend *metrics; /* of its maker, who counts; nothing here looks at it. Borrowed. */
 	/* How long its answers may take, in ms; 0: the usual (60 s and 300 s). */
 	uint64_t check_deadline_ms, commit_deadline_ms;
 };

@@ -182,6 +182,19 @@ bool backend_relay_is_current(const struct backend *backend, const struct relay_
 	return LIST_OWNER(backend, struct relay, backend)->files_state == files_state_of(options);
 }
 
+bool backend_relay_count(const struct backend *backend, struct relay_counts *counts)
+{
+	const struct relay *relay = LIST_OWNER(backend, struct relay, backend);
+
+	if (backend->ops != &relay_lmtp_ops && backend->ops != &relay_smtp_ops)
+		return false;
+	*counts = (struct relay_counts){ .waiting = relay->ticket_count };
+	for (const struct list *link = relay->idle.next; link != &relay->idle; link = link->next)
+		counts->idle++;
+	counts->in_use = relay->hop_count - counts->idle;
+	return true;
+}
+
 static bool make_tls(struct relay *relay, const struct relay_options *o, struct err *err)
 {
 	const struct tls_client_options tls = tls_options_of(o);

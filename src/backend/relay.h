@@ -71,6 +71,14 @@ bool backend_relay_try(const struct relay_options *options, struct err *err);
  */
 bool backend_relay_is_current(const struct backend *backend, const struct relay_options *options);
 
+struct relay_counts {
+	unsigned in_use, idle; /* connections; those that are being made count as in use */
+	unsigned waiting;      /* messages that wait for one */
+};
+
+/* False: it is no backend of these types. */
+bool backend_relay_count(const struct backend *backend, struct relay_counts *counts);
+
 /* The loop ends, and so do pools and spools: what all these relays have under way is given up. */
 void backend_relay_abandon(struct list *all);
 

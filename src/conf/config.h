@@ -153,6 +153,8 @@ struct config {
 	const char *pid_file;     /* NULL: none */
 	uint32_t drain_timeout_s; /* how long a stop waits for messages that are under way */
 	uint32_t slow_step_s;     /* what takes longer is logged */
+	struct bind_config metrics_listen;
+	struct network_list metrics_from; /* empty: this machine */
 	struct text_list qmail_queue_replies; /* where a backend has none of its own */
 	struct session_config session; /* what listeners start from */
 

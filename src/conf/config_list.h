@@ -22,6 +22,12 @@ struct text_list {
 	size_t count;
 };
 
+/* Where something of ours listens. */
+struct bind_config {
+	const char *text; /* as written; NULL: nowhere */
+	struct addr addr;
+};
+
 /* So much within so long; an amount of 0 is no limit. */
 struct rate_config {
 	uint64_t amount;

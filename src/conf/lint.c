@@ -184,6 +184,25 @@ static bool check_listeners(struct lint *l)
 	return true;
 }
 
+/* On the same port it could not be opened, which a test of the configuration does not try. */
+static bool check_metrics(struct lint *l)
+{
+	const struct config *config = l->config;
+	const struct config_place place = lint_key_place(config, "metrics_listen");
+	char text[160];
+
+	for (size_t i = 0; config->metrics_listen.text && i < config->listener_count; i++) {
+		if (!same_socket(&config->listeners[i].addr, &config->metrics_listen.addr))
+			continue;
+		snprintf(text, sizeof(text), "metrics_listen: \"%.70s\" is the address of a listener",
+			 config->metrics_listen.text);
+		return lint_fail(l, place, text);
+	}
+	if (config->metrics_from.count && !config->metrics_listen.text)
+		lint_warn(l, lint_key_place(config, "metrics_from"), "metrics_from does nothing without metrics_listen");
+	return true;
+}
+
 static bool check_user(struct lint *l)
 {
 	const struct config *config = l->config;
@@ -455,7 +474,7 @@ bool lint_check(struct config *config, struct err *err)
 	config->warnings = arena_alloc(&config->arena, LINT_WARNINGS_MAX * sizeof(*config->warnings));
 	if (!config->warnings)
 		return err_set(err, "%s: out of memory", config->file);
-	if (!check_domains(&l) || !check_listeners(&l) || !check_user(&l) || !lint_check_rules(&l) ||
+	if (!check_domains(&l) || !check_listeners(&l) || !check_metrics(&l) || !check_user(&l) || !lint_check_rules(&l) ||
 	    !check_tls(&l) || !lint_check_backends(&l))
 		return false;
 	check_hostname(&l);

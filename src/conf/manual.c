@@ -69,6 +69,7 @@ static const char *type_words(const struct option *o)
 		[OPTION_DOMAINS] = "A list of domain names",
 		[OPTION_ADDRESS] = "A mail address",
 		[OPTION_SOCKET] = "An address and port",
+		[OPTION_BIND] = "An address and port",
 		[OPTION_PATTERN] = "A path",
 		[OPTION_TEXT] = "A string",
 		[OPTION_PATH] = "A path",

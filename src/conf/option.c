@@ -177,6 +177,13 @@ const struct option option_table[] = {
 	{ GLOBAL_FIELD(slow_step, slow_step_s), SECONDS(1, 3600), .is_reloadable = true,
 	  .default_text = "5s",
 	  .help = "A step of a session, such as a delivery, that takes longer is logged as slow." },
+	{ GLOBAL(metrics_listen), .type = OPTION_BIND, .is_reloadable = true, .default_words = "none",
+	  .example = "\"127.0.0.1:9925\"",
+	  .help = "Address and port where Prometheus asks for metrics (GET /metrics, HTTP without TLS); see "
+		  "smtpfrontd(8)." },
+	{ GLOBAL(metrics_from), .type = OPTION_NETWORKS, .is_reloadable = true, .default_words = "this machine alone",
+	  .example = "( \"127.0.0.1\", \"192.0.2.7\" )",
+	  .help = "Who may ask for metrics. Connections from elsewhere are closed at once." },
 
 	{ SESSION(smtpgreeting, smtpgreeting), .type = OPTION_GREETING, .is_reloadable = true,
 	  .seed = "$SMTPGREETING",

@@ -45,6 +45,7 @@ enum option_type {
 	OPTION_DOMAINS,      /* config.domains */
 	OPTION_ADDRESS,      /* const char * */
 	OPTION_SOCKET,       /* const char *listener_config.listen, and addr */
+	OPTION_BIND,         /* struct bind_config */
 	OPTION_PATTERN,      /* const char * */
 	OPTION_PATH,         /* const char * */
 	OPTION_PRIORITY,     /* const char * */

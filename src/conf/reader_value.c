@@ -181,6 +181,21 @@ static bool read_socket(struct reader *r, const struct option *o, const config_s
 	return addr_parse(&listener->addr, span_str(text), &err) || reader_fail(r, s, "%s: %s", o->key, err.text);
 }
 
+/* Where we listen ourselves: nothing that is handed over. */
+static bool read_bind(struct reader *r, const struct option *o, const config_setting_t *s, void *field)
+{
+	struct bind_config *bind = field;
+	const char *text = reader_string(r, o, s);
+	struct err err;
+
+	if (!text)
+		return false;
+	bind->text = keep(r, text, false);
+	if (!bind->text)
+		return false;
+	return addr_parse(&bind->addr, span_str(text), &err) || reader_fail(r, s, "%s: %s", o->key, err.text);
+}
+
 static void store_number(const struct option *o, uint64_t value, void *field)
 {
 	if (o->type == OPTION_U32)
@@ -390,6 +405,7 @@ bool reader_value(struct reader *r, const struct option *o, const config_setting
 		[OPTION_DOMAINS] = reader_domains,
 		[OPTION_ADDRESS] = reader_kept_string,
 		[OPTION_SOCKET] = read_socket,
+		[OPTION_BIND] = read_bind,
 		[OPTION_PATTERN] = reader_kept_string,
 		[OPTION_TEXT] = reader_kept_string,
 		[OPTION_PATH] = reader_kept_string,

@@ -34,6 +34,7 @@ struct envelope {
 	struct backend_transaction *transaction; /* owned; NULL until there was a recipient to ask for */
 	struct backend *routed; /* whom the route names; the transaction may be with its fallback. Borrowed. */
 	uint64_t begun_ms;
+	uint64_t content_end_ms;  /* known when it is whole */
 	struct spool_room room;   /* asked at MAIL: would the content find room? */
 	struct op spool_op;       /* the content's way to disk, or to the backend, is waited for */
 

@@ -3,6 +3,8 @@
 #include "backend/maildir_job.h"
 #include "backend/relay.h"
 #include "conf/place.h"
+#include "front/metrics.h"
+#include "front/metrics_http.h"
 #include "front/proxy_gate.h"
 #include "front/server_sockets.h"
 #include "front/server_tls.h"
@@ -49,8 +51,9 @@ static struct addr_prefix client_of(const struct server *s, const struct addr *p
 
 /* ---- accepting ---- */
 
-static void log_turned_away(const struct addr *peer, const struct smtp_reply *reply)
+static void log_turned_away(const struct server *s, const struct addr *peer, const struct smtp_reply *reply)
 {
+	metrics_count_refusal(s->metrics, "connect", reply);
 	log_begin(LOG_LEVEL_INFO, NULL, "refused");
 	log_addr("client", peer);
 	log_str("stage", "connect");
@@ -65,11 +68,12 @@ static void log_turned_away(const struct addr *peer, const struct smtp_reply *re
  * Say no on a fresh connection, but nothing where TLS would have to come first. It has
  * no buffers yet: what does not fit into the socket is not worth waiting for.
  */
-static void turn_away(const struct setup_listener *l, int fd, const struct addr *peer, enum smtp_reply_name name)
+static void turn_away(const struct server *s, const struct setup_listener *l, int fd, const struct addr *peer,
+		      enum smtp_reply_name name)
 {
 	struct buf text = { 0 };
 
-	log_turned_away(peer, smtp_reply(name));
+	log_turned_away(s, peer, smtp_reply(name));
 	if (!l->config->session.tls_immediate && smtp_reply_write(&text, smtp_reply(name)) &&
 	    send(fd, buf_span(&text).ptr, buf_len(&text), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
 		shutdown(fd, SHUT_WR);
@@ -132,7 +136,7 @@ void server_admit(struct server *s, struct setup *setup, const struct setup_list
 	enum smtp_reply_name refusal = admit(s, client);
 
 	if (refusal != SMTP_REPLY_OK) {
-		turn_away(listener, fd, client, refusal);
+		turn_away(s, listener, fd, client, refusal);
 		return;
 	}
 	if (session_shell_start(s, setup, listener, fd, peer, proxy))
@@ -150,7 +154,7 @@ void server_unreserve(struct server *s)
 static void await_header(struct server *s, const struct setup_listener *listener, int fd, const struct addr *peer)
 {
 	if (s->session_count >= s->max_sessions) {
-		turn_away(listener, fd, peer, SMTP_REPLY_TOO_MANY_SESSIONS);
+		turn_away(s, listener, fd, peer, SMTP_REPLY_TOO_MANY_SESSIONS);
 		return;
 	}
 	s->session_count++;
@@ -244,7 +248,8 @@ static void fit_descriptors(struct server *s, const struct config *config)
 {
 	const uint32_t threads = s->start_config->disk_threads;
 	uint64_t reserved = FDS_RESERVED + config->listener_count + setup_relay_descriptors(config) +
-			    setup_pipe_descriptors(config) + setup_auth_descriptors(config);
+			    setup_pipe_descriptors(config) + setup_auth_descriptors(config) +
+			    (config->metrics_listen.text ? METRICS_HTTP_FDS : 0);
 	uint64_t wanted = reserved + (uint64_t)threads * MAILDIR_DELIVERY_FDS +
 			  (uint64_t)config->max_sessions * 2;
 	uint64_t got = fdlimit_raise(wanted), left = got > reserved ? got - reserved : 0, for_threads;
@@ -282,16 +287,23 @@ static void apply_limits(struct server *s, const struct config *config)
 bool server_adopt(struct server *s, struct config *config, bool may_be_short, struct err *err)
 {
 	struct setup *setup = setup_new(s, config, s->setup, err);
+	struct metrics_http *fresh_http;
 	struct list fresh;
 
 	if (!setup)
 		return false;
+	if (!metrics_http_prepare(s, config, may_be_short, &fresh_http, err)) {
+		setup_put(&setup);
+		return false;
+	}
 	if (!server_sockets_prepare(s, setup, may_be_short, take_connection, &fresh, err)) {
 		server_sockets_close(&fresh);
+		metrics_http_free(&fresh_http);
 		setup_put(&setup);
 		return false;
 	}
 	server_sockets_commit(s, &fresh);
+	metrics_http_commit(s, config, &fresh_http);
 	if (s->setup)
 		fit_descriptors(s, config);
 	setup_put(&s->setup);
@@ -321,10 +333,11 @@ static bool build_parts(struct server *s, struct config *config, struct err *err
 {
 	if (!handed_open(&s->handed, err))
 		return false;
+	s->metrics = metrics_new();
 	s->clients = client_table_new();
 	s->rates = rates_store_new();
 	s->idle_work = throttle_new(s->loop, IDLE_WORK_BYTES_PER_S);
-	if (!s->clients || !s->rates || !s->idle_work)
+	if (!s->metrics || !s->clients || !s->rates || !s->idle_work)
 		return err_set(err, "out of memory");
 	if (getrandom(s->auth_key, sizeof(s->auth_key), 0) < 0)
 		return err_set_errno(err, "getrandom");
@@ -365,6 +378,7 @@ void server_start(struct server *s)
 {
 	server_sockets_tell_unused(s);
 	server_sockets_start(s);
+	metrics_http_start(s);
 }
 
 /* ---- stopping ---- */
@@ -412,6 +426,7 @@ void server_stop(struct server *s)
 	}
 	s->is_stopping = true;
 	server_sockets_close(&s->sockets);
+	metrics_http_stop(s);
 	proxy_gate_stop(s);
 	loop_timer_start(s->loop, &s->stop_timer, 1000ULL * s->setup->config->drain_timeout_s, end_drain);
 	if (s->session_count == 0)
@@ -429,6 +444,7 @@ void server_free(struct server **server)
 	if (!s)
 		return;
 	server_sockets_close(&s->sockets);
+	metrics_http_free(&s->metrics_http);
 	proxy_gate_stop(s);
 	while (!list_empty(&s->sessions))
 		session_shell_abandon(LIST_OWNER(s->sessions.next, struct session_shell, link));
@@ -450,5 +466,6 @@ void server_free(struct server **server)
 	config = (struct config *)s->start_config;
 	config_put(&config);
 	handed_close(&s->handed);
+	metrics_free(&s->metrics);
 	free(s);
 }

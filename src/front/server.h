@@ -14,6 +14,8 @@
 #include "spool/spool.h"
 
 struct checker;
+struct metrics;
+struct metrics_http;
 struct server_tls;
 
 struct server {
@@ -28,6 +30,8 @@ struct server {
 	struct handed handed; /* sockets that were there before us */
 	struct list sockets; /* of server_socket.link (front/server_sockets.h); owned */
 	struct server_tls *tls; /* owned */
+	struct metrics *metrics;           /* owned */
+	struct metrics_http *metrics_http; /* owned; NULL: nobody may ask */
 
 	struct list gates;    /* of proxy_gate's: connections that wait for their PROXY header */
 	struct list sessions; /* of session_shell.link */
@@ -80,6 +84,9 @@ MUST_CHECK bool server_open_log(const struct config *config, struct err *err);
  */
 void server_stop(struct server *server);
 void server_free(struct server **server);
+
+/* A reload was tried, and this came of it: for the metrics, also where there was no configuration to be read. */
+void server_reload_ended(struct server *server, bool is_ok);
 
 struct proxy_facts;
 

@@ -4,6 +4,8 @@
  */
 #include "conf/diff.h"
 #include "front/checker.h"
+#include "front/metrics.h"
+#include "front/metrics_http.h"
 #include "front/privileges.h"
 #include "front/server.h"
 #include "front/server_sockets.h"
@@ -108,8 +110,14 @@ bool server_reload(struct server *s, struct config *config, struct err *err)
 	}
 	log_lint(config);
 	server_sockets_start(s);
+	metrics_http_start(s);
 	log_reload(s, &reload);
 	if (!server_open_log(config, &trouble))
 		log_text(LOG_LEVEL_WARNING, "trouble", "%s", trouble.text);
 	return true;
+}
+
+void server_reload_ended(struct server *s, bool is_ok)
+{
+	metrics_count_reload(s->metrics, is_ok);
 }

@@ -1,6 +1,7 @@
 #include "front/server_tls.h"
 
 #include "conf/place.h"
+#include "front/metrics.h"
 #include "net/tls.h"
 
 #include <stdlib.h>
@@ -220,8 +221,10 @@ static void reload_and_count(struct setup *setup, size_t i, struct outcome *outc
 		outcome->kept++;
 }
 
-static void log_outcome(const struct outcome *outcome)
+static void log_outcome(const struct server *s, const struct outcome *outcome)
 {
+	s->metrics->tls_reloads += outcome->listeners;
+	s->metrics->failed_tls_reloads += outcome->kept;
 	log_begin(LOG_LEVEL_NOTICE, NULL, "tls_reload");
 	log_u64("listeners", outcome->listeners);
 	log_u64("kept", outcome->kept);
@@ -267,7 +270,7 @@ static void look(struct loop_timer *timer)
 		if (setup->listeners[i].tls && is_due(setup, i))
 			reload_and_count(setup, i, &outcome);
 	if (outcome.listeners + outcome.kept)
-		log_outcome(&outcome);
+		log_outcome(s, &outcome);
 	remind(tls);
 	loop_timer_start(s->loop, timer, WATCH_MS, look);
 }

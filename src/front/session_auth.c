@@ -2,6 +2,7 @@
 
 #include "auth/attempt.h"
 #include "base/base64.h"
+#include "front/metrics.h"
 #include "front/setup_auth.h"
 #include "net/tls.h"
 
@@ -85,6 +86,7 @@ static void log_auth(const struct session_auth *a, const char *result, const cha
 {
 	const struct session_shell *sh = a->sh;
 
+	metrics_count_auth(sh->server->metrics, a->mechanism, result);
 	if (!log_enabled(LOG_LEVEL_INFO))
 		return;
 	log_begin(LOG_LEVEL_INFO, sh->id, "auth");

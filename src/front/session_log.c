@@ -1,5 +1,6 @@
 #include "front/session_log.h"
 
+#include "front/metrics.h"
 #include "front/session_tls.h"
 
 #include <string.h>
@@ -18,6 +19,7 @@ void session_shell_log_refusal(struct session_shell *sh, const struct smtp_reply
 {
 	sh->errors++;
 	sh->last_reason = reply->reason;
+	metrics_count_refusal(sh->server->metrics, stage, reply);
 	if (!log_enabled(LOG_LEVEL_INFO))
 		return;
 	log_begin(LOG_LEVEL_INFO, sh->id, "refused");
@@ -38,8 +40,22 @@ void session_shell_log_refusal(struct session_shell *sh, const struct smtp_reply
 	log_end();
 }
 
+void session_log_begin(const struct session_shell *sh, const struct addr *peer)
+{
+	sh->listener->metrics->sessions++;
+	log_trace(LOG_TRACE_NET, sh->id, "connect");
+	log_addr("client", &sh->client);
+	if (sh->is_proxied)
+		log_addr("proxy", peer);
+	log_end();
+}
+
 void session_log_disconnect(const struct session_shell *sh, const char *reason, int error)
 {
+	struct metrics *metrics = sh->server->metrics;
+
+	metrics_count_session_end(metrics, reason, conn_bytes_in(sh->conn), conn_bytes_out(sh->conn));
+	metrics->handshake_failures += sh->is_handshaking;
 	if (!log_enabled(LOG_LEVEL_INFO))
 		return;
 	log_begin(LOG_LEVEL_INFO, sh->id, "disconnect");

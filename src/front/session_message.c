@@ -5,6 +5,7 @@
 #include "front/session_steps_private.h"
 
 #include "base/clock.h"
+#include "front/metrics.h"
 #include "front/session_tls.h"
 #include "front/session_trace.h"
 
@@ -228,6 +229,15 @@ static void answer_each(struct session_shell *sh)
 		backend_answer_yes(&d->answer);
 }
 
+static void count_delivery(const struct session_shell *sh)
+{
+	const struct envelope *e = sh->envelope;
+
+	metrics_count_delivery(envelope_backend(e)->metrics, &e->delivery.answer.reply,
+			       loop_now_ms(sh->server->loop) - e->content_end_ms, e->recipient_count,
+			       e->delivery.octets);
+}
+
 /* The delivery is over: the verdict of the message. */
 static const struct smtp_reply *take_delivery_answer(struct session_shell *sh, struct step_verdict *v)
 {
@@ -241,6 +251,7 @@ static const struct smtp_reply *take_delivery_answer(struct session_shell *sh, s
 	sum_up(&e->delivery, e->recipient_count);
 	if (e->wants_each && e->delivery.each)
 		answer_each(sh);
+	count_delivery(sh);
 	if (smtp_reply_is_error(&e->delivery.answer.reply)) {
 		copy_refusal(v, &e->delivery.answer.reply);
 		session_shell_log_refusal(sh, v->reply, "message", SPAN_LITERAL(""), e->delivery.answer.detail);
@@ -410,6 +421,7 @@ void session_step_message(struct session_shell *sh, const struct smtp_event *eve
 {
 	struct envelope *e = sh->envelope;
 
+	e->content_end_ms = loop_now_ms(sh->server->loop);
 	e->has_lone_cr = event->u.message.has_lone_cr;
 	e->lacks_date = !event->u.message.has_date;
 	e->lacks_message_id = !event->u.message.has_message_id;

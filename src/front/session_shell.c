@@ -452,7 +452,7 @@ static void take_secured(void *owner)
 	free(sh->helo_name);
 	sh->helo_name = NULL;
 	sh->is_extended = false;
-	session_trace_secured(sh);
+	session_tls_note_secured(sh);
 	smtp_session_tls_started(sh->smtp);
 	session_auth_offer(sh);
 	/* It may still have to pay for what came before STARTTLS. */
@@ -658,11 +658,7 @@ bool session_shell_start(struct server *server, struct setup *setup, const struc
 	conn_set_read_max(sh->conn, COMMAND_READ_MAX);
 	sh->begun_ms = sh->active_ms = now_ms(sh);
 	list_append(&server->sessions, &sh->link);
-	log_trace(LOG_TRACE_NET, sh->id, "connect");
-	log_addr("client", &sh->client);
-	if (sh->is_proxied)
-		log_addr("proxy", peer);
-	log_end();
+	session_log_begin(sh, peer);
 	look_at_clocks_soon(sh);
 	session_auth_offer(sh);
 	if (session_tls_is_immediate(listener))

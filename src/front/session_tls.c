@@ -1,5 +1,7 @@
 #include "front/session_tls.h"
 
+#include "front/metrics.h"
+#include "front/session_trace.h"
 #include "net/tls.h"
 
 bool session_tls_is_immediate(const struct setup_listener *listener)
@@ -16,6 +18,16 @@ bool session_tls_start(struct session_shell *sh)
 	sh->is_handshaking = true;
 	sh->handshake_since_ms = loop_now_ms(sh->server->loop);
 	return true;
+}
+
+void session_tls_note_secured(const struct session_shell *sh)
+{
+	const SSL *ssl = conn_ssl(sh->conn);
+
+	/* TLS may also run between the client and a proxy. */
+	if (ssl)
+		metrics_count_handshake(sh->server->metrics, SSL_get_version(ssl), SSL_session_reused(ssl) == 1);
+	session_trace_secured(sh);
 }
 
 void session_tls_log(const struct session_shell *sh)

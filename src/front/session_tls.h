@@ -13,6 +13,9 @@ bool session_tls_is_immediate(const struct setup_listener *listener);
 /* Begin the handshake; it ends in the connection's secured() or lost(). False: it cannot be had now. */
 MUST_CHECK bool session_tls_start(struct session_shell *sh);
 
+/* TLS has begun, here or at a proxy: count it, and trace it. */
+void session_tls_note_secured(const struct session_shell *sh);
+
 /* Add what TLS runs with to the log line that is being made. */
 void session_tls_log(const struct session_shell *sh);
 

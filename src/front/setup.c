@@ -1,5 +1,6 @@
 #include "front/setup.h"
 
+#include "front/metrics.h"
 #include "front/policies.h"
 #include "front/server.h"
 #include "front/server_tls.h"
@@ -83,6 +84,7 @@ static bool build_backends(struct setup *setup, struct server *server, const str
 			setup->backends[i] = new_backend(server, setup->config, b, err);
 		if (!setup->backends[i])
 			return false;
+		setup->backends[i]->metrics = metrics_backend(server->metrics, b->name);
 	}
 	return true;
 }
@@ -150,7 +152,7 @@ static bool fill_options(struct setup_listener *l, const struct config *config, 
 	return l->options.greeting || err_set(err, "out of memory");
 }
 
-static bool build_listeners(struct setup *setup, struct err *err)
+static bool build_listeners(struct setup *setup, struct server *server, struct err *err)
 {
 	const struct config *config = setup->config;
 
@@ -159,6 +161,7 @@ static bool build_listeners(struct setup *setup, struct err *err)
 		return err_set(err, "out of memory");
 	for (size_t i = 0; i < config->listener_count; i++) {
 		setup->listeners[i].config = &config->listeners[i];
+		setup->listeners[i].metrics = metrics_listener(server->metrics, config->listeners[i].listen);
 		if (!fill_options(&setup->listeners[i], config, err))
 			return false;
 	}
@@ -180,7 +183,7 @@ struct setup *setup_new(struct server *server, struct config *config, const stru
 	policy_chain_init(&setup->policies);
 	if (!setup_auth_build(&setup->auth, server, config, err) || !build_backends(setup, server, older, err) ||
 	    !build_policies(setup, server, err) ||
-	    !build_listeners(setup, err) || !server_tls_load(setup, older, err))
+	    !build_listeners(setup, server, err) || !server_tls_load(setup, older, err))
 		setup_put(&setup);
 	return setup;
 }

@@ -20,6 +20,7 @@
 #include "policy/policy.h"
 #include "proto/session.h"
 
+struct metrics_listener;
 struct server;
 struct tls_context;
 
@@ -27,6 +28,7 @@ struct tls_context;
 struct setup_listener {
 	const struct listener_config *config;
 	struct smtp_session_options options; /* lent to the sessions */
+	struct metrics_listener *metrics;    /* of the server, which has one for each name */
 	struct tls_context *tls;      /* holds a reference; NULL: no TLS here */
 	uint64_t tls_tried, tls_seen; /* for server_tls: states of its files (tls_options_state()) */
 };

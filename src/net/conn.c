@@ -257,6 +257,12 @@ bool conn_has_unread(const struct conn *c)
 	return recv(event_get_fd(&c->event), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
+bool conn_end_output(struct conn *c)
+{
+	BUG_ON(c->tls);
+	return !c->is_over && shutdown(event_get_fd(&c->event), SHUT_WR) == 0;
+}
+
 static void run_resume(struct loop_deferred *deferred)
 {
 	struct conn *c = LIST_OWNER(deferred, struct conn, resume);

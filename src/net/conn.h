@@ -87,6 +87,12 @@ MUST_CHECK bool conn_start_tls(struct conn *c, SSL *ssl);
  */
 MUST_CHECK bool conn_start_tls_client(struct conn *c, SSL *ssl);
 
+/*
+ * Tell the peer that nothing more will be sent, and read on: for those who wait themselves until it closes, in plain
+ * text alone. All output must have been sent. False: there is nobody to tell any more; close it.
+ */
+MUST_CHECK bool conn_end_output(struct conn *c);
+
 /* The session's SSL, or NULL on plain text. */
 const SSL *conn_ssl(const struct conn *c);
 

@@ -70,6 +70,9 @@ void tls_context_log_trouble(const struct tls_context *context);
 /* Seconds since 1970 at which the first of its certificates expires. */
 uint64_t tls_context_not_after(const struct tls_context *context);
 
+/* The file of its certificate `i` from 0, with when that expires. NULL: there are no more. */
+const char *tls_context_certificate(const struct tls_context *context, size_t i, uint64_t *not_after);
+
 /* A server session, or NULL when memory is short. The caller frees it (SSL_free). */
 SSL *tls_context_new_ssl(struct tls_context *context);
 

@@ -370,6 +370,14 @@ uint64_t tls_context_not_after(const struct tls_context *context)
 	return first;
 }
 
+const char *tls_context_certificate(const struct tls_context *context, size_t i, uint64_t *not_after)
+{
+	if (i >= context->certificate_count)
+		return NULL;
+	*not_after = context->certificates[i].not_after;
+	return context->certificates[i].file;
+}
+
 SSL *tls_context_new_ssl(struct tls_context *context)
 {
 	SSL *ssl = SSL_new(context->ssl_ctx);
