@@ -318,11 +318,16 @@ static void stop_resting(struct throttle_waiter *waiter)
 	go_on(sh);
 }
 
-/* What a turn cost of which nobody had anything: bytes that were thrown away, and refusals. */
-static uint64_t wasted_bytes(const struct session_shell *sh, size_t used, uint32_t refusals)
+/*
+ * What a turn cost of which nobody had anything: bytes that were thrown away, and refusals, also those that came of
+ * an op before it.
+ */
+static uint64_t wasted_bytes(struct session_shell *sh, size_t used)
 {
 	uint64_t bytes = smtp_session_is_discarding(sh->smtp) ? used : 0;
+	uint32_t refusals = sh->errors - sh->errors_reckoned;
 
+	sh->errors_reckoned = sh->errors;
 	return sh->errors > FREE_REFUSALS ? bytes + (uint64_t)REFUSAL_BYTES * refusals : bytes;
 }
 
@@ -356,7 +361,7 @@ static size_t run_turn(struct session_shell *sh, struct span in, enum turn *turn
 		events += event.type != SMTP_EVENT_BODY;
 		*turn = handle(sh, &event, used < in.len);
 	}
-	wasted = wasted_bytes(sh, used, sh->errors - errors);
+	wasted = wasted_bytes(sh, used);
 	if (*turn == TURN_ENDED || !flush_output(sh)) {
 		*turn = TURN_ENDED;
 		throttle_charge(throttle, wasted);

@@ -46,6 +46,7 @@ struct session_shell {
 	uint32_t messages;         /* that reached a verdict; the next id */
 	uint32_t accepted;
 	uint32_t errors;           /* error replies */
+	uint32_t errors_reckoned;  /* how many of them were, or are being, paid for */
 	int lost_error;
 	uint32_t report_round;     /* of server_report(), in which it was told last */
 	bool is_extended;          /* EHLO */

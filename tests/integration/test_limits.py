@@ -355,6 +355,21 @@ def test_refusals_without_end_are_said_slowly_and_all(daemon):
         assert c.message(b"x\r\n").code == 250
 
 
+def test_recipients_that_nobody_has_are_refused_slowly_and_all(daemon):
+    """Each is looked for by a worker, and the refusal comes of that."""
+    daemon.start(max_errors=10000)
+    with Client(daemon.address) as c:
+        c.ehlo()
+        c.expect(250, "MAIL FROM:<sender@example.net>")
+        begin = time.monotonic()
+        for i in range(90):
+            c.send(b"".join(b"RCPT TO:<u%d-%d@example.org>\r\n" % (i, j) for j in range(100)))
+            assert [reply.code for reply in c.replies(100)] == [550] * 100
+        assert time.monotonic() - begin > 9000 / 4096 - 0.4
+        c.expect(250, "RSET")
+        assert c.message(b"x\r\n").code == 250
+
+
 def test_handshake_that_is_over_before_refusals_are_paid_for_goes_on(daemon, pki, context):
     daemon.start(max_errors=10000, max_sessions_per_client=200, **pki.ec.settings())
     line = hold(daemon, 100)
