@@ -282,6 +282,11 @@ static void run_resume(struct loop_deferred *deferred)
 	buf_use(&kept, used);
 	buf_release_empty(&kept);
 	c->kept = kept;
+	/* TLS has begun in there: now all that comes is read by that, and nothing beside it. */
+	if (c->tls) {
+		BUG_ON(buf_len(&kept));
+		return;
+	}
 	if (buf_len(&kept) == 0 && !c->is_over && !wait_for(c, wanted_events(c) | EV_READ))
 		conn_tell_lost(c, ENOMEM);
 }

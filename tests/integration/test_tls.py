@@ -154,6 +154,23 @@ def test_starttls_in_a_transaction_is_503(secure, context, commands):
         c.expect(503, "DATA")
 
 
+@pytest.mark.parametrize("before", [
+    pytest.param(["MAIL FROM:<sender@example.net>", "RCPT TO:<anna@example.org>", "RSET"], id="an_answer_of_a_worker"),
+    pytest.param(["NOOP"] * 200, id="a_turn_of_others"),
+])
+def test_starttls_behind_commands_that_wait_for(secure, context, before):
+    """It is used out of what was kept meanwhile; of what comes from then on, all is for TLS."""
+    for _ in range(5):
+        with TlsClient(secure.address, context, immediate=False) as c:
+            c.ehlo()
+            c.send("".join(f"{line}\r\n" for line in [*before, "STARTTLS"]).encode())
+            assert [reply.code for reply in c.replies(len(before) + 1)] == [250] * len(before) + [220]
+            c.secure()
+            c.ehlo()
+            assert c.message(b"x\r\n").code == 250
+            c.quit()
+
+
 def test_hello_is_forgotten_after_the_handshake(secure, context):
     with TlsClient(secure.address, context, immediate=False) as c:
         c.expect(250, "EHLO plain.example.net")
