@@ -523,11 +523,11 @@ static void close_with(struct session_shell *sh, enum smtp_reply_name name)
 	session_shell_log_refusal(sh, smtp_reply(name), stage, SPAN_LITERAL(""), NULL);
 	session_auth_drop(sh, smtp_reply(name)->reason);
 	smtp_session_close(sh->smtp, smtp_reply(name));
-	do {
+	do
 		smtp_session_next(sh->smtp, SPAN_LITERAL(""), &event);
-		if (event.type == SMTP_EVENT_RESET)
-			session_step_reset(sh);
-	} while (event.type != SMTP_EVENT_CLOSE);
+	while (event.type != SMTP_EVENT_CLOSE);
+	/* Also where no RESET came, since a sender who is still being decided about has begun no transaction. */
+	session_step_reset(sh);
 	/* Who did not read until now is not waited for. */
 	if (!is_stuck)
 		finish(sh, smtp_reply(name)->reason, true);
