@@ -188,7 +188,9 @@ bool backend_relay_count(const struct backend *backend, struct relay_counts *cou
 
 	if (backend->ops != &relay_lmtp_ops && backend->ops != &relay_smtp_ops)
 		return false;
-	*counts = (struct relay_counts){ .waiting = relay->ticket_count };
+	*counts = (struct relay_counts){ .waiting = relay->ticket_count, .hosts = (unsigned)relay->host_count };
+	for (size_t i = 0; i < relay->host_count; i++)
+		counts->down += relay->hosts[i].failures > 0;
 	for (const struct list *link = relay->idle.next; link != &relay->idle; link = link->next)
 		counts->idle++;
 	counts->in_use = relay->hop_count - counts->idle;

@@ -74,6 +74,7 @@ bool backend_relay_is_current(const struct backend *backend, const struct relay_
 struct relay_counts {
 	unsigned in_use, idle; /* connections; those that are being made count as in use */
 	unsigned waiting;      /* messages that wait for one */
+	unsigned hosts, down;  /* hosts in all, and those to which the last connection failed */
 };
 
 /* False: it is no backend of these types. */

@@ -55,33 +55,48 @@ static void write_hop(struct metrics_text *t, const char *backend, const char *s
 {
 	metrics_text_begin(t, "");
 	metrics_text_label(t, "backend", backend);
-	metrics_text_label(t, "state", state);
+	if (state)
+		metrics_text_label(t, "state", state);
 	metrics_text_u64(t, count);
 }
+
+static void write_connections(const char *backend, const struct relay_counts *counts, struct metrics_text *t)
+{
+	write_hop(t, backend, "in_use", counts->in_use);
+	write_hop(t, backend, "idle", counts->idle);
+}
+
+static void write_waiting(const char *backend, const struct relay_counts *counts, struct metrics_text *t)
+{
+	write_hop(t, backend, NULL, counts->waiting);
+}
+
+static void write_hosts(const char *backend, const struct relay_counts *counts, struct metrics_text *t)
+{
+	write_hop(t, backend, "up", counts->hosts - counts->down);
+	write_hop(t, backend, "down", counts->down);
+}
+
+static const struct {
+	const char *name, *help;
+	void (*write)(const char *backend, const struct relay_counts *counts, struct metrics_text *t);
+} hop_families[] = {
+	{ "smtpfrontd_hop_connections", "Connections to next hops, by backend.", write_connections },
+	{ "smtpfrontd_hop_waiting", "Messages that wait for a connection to a next hop.", write_waiting },
+	{ "smtpfrontd_hop_hosts", "Next hops; down: the last connection could not be made.", write_hosts },
+};
 
 /* Of the current configuration: a backend that only older sessions still have is not told of. */
 static void write_hops(const struct server *s, struct metrics_text *t)
 {
 	const struct setup *setup = s->setup;
-	const size_t count = setup->config->backend_count < METRICS_NAMES_MAX ? setup->config->backend_count :
-										 METRICS_NAMES_MAX;
 	struct relay_counts counts;
 
-	metrics_text_family(t, "smtpfrontd_hop_connections", "gauge", "Connections to next hops, by backend.");
-	for (size_t i = 0; i < count; i++) {
-		if (!backend_relay_count(setup->backends[i], &counts))
-			continue;
-		write_hop(t, setup->backends[i]->name, "in_use", counts.in_use);
-		write_hop(t, setup->backends[i]->name, "idle", counts.idle);
-	}
-	metrics_text_family(t, "smtpfrontd_hop_waiting", "gauge",
-			    "Messages that wait for a connection to a next hop.");
-	for (size_t i = 0; i < count; i++) {
-		if (!backend_relay_count(setup->backends[i], &counts))
-			continue;
-		metrics_text_begin(t, "");
-		metrics_text_label(t, "backend", setup->backends[i]->name);
-		metrics_text_u64(t, counts.waiting);
+	for (size_t i = 0; i < sizeof(hop_families) / sizeof(*hop_families); i++) {
+		metrics_text_family(t, hop_families[i].name, "gauge", hop_families[i].help);
+		for (size_t j = 0; j < setup->config->backend_count && j < METRICS_NAMES_MAX; j++)
+			if (backend_relay_count(setup->backends[j], &counts))
+				hop_families[i].write(setup->backends[j]->name, &counts, t);
 	}
 }
 

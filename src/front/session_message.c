@@ -229,11 +229,11 @@ static void answer_each(struct session_shell *sh)
 		backend_answer_yes(&d->answer);
 }
 
-static void count_delivery(const struct session_shell *sh)
+void session_step_count_delivery(const struct session_shell *sh, const struct smtp_reply *verdict)
 {
 	const struct envelope *e = sh->envelope;
 
-	metrics_count_delivery(envelope_backend(e)->metrics, &e->delivery.answer.reply,
+	metrics_count_delivery(envelope_backend(e)->metrics, verdict,
 			       loop_now_ms(sh->server->loop) - e->content_end_ms, e->recipient_count,
 			       e->delivery.octets);
 }
@@ -251,7 +251,7 @@ static const struct smtp_reply *take_delivery_answer(struct session_shell *sh, s
 	sum_up(&e->delivery, e->recipient_count);
 	if (e->wants_each && e->delivery.each)
 		answer_each(sh);
-	count_delivery(sh);
+	session_step_count_delivery(sh, &e->delivery.answer.reply);
 	if (smtp_reply_is_error(&e->delivery.answer.reply)) {
 		copy_refusal(v, &e->delivery.answer.reply);
 		session_shell_log_refusal(sh, v->reply, "message", SPAN_LITERAL(""), e->delivery.answer.detail);

@@ -286,6 +286,7 @@ void session_step_expire(struct session_shell *sh)
 	if (sh->is_committing) {
 		/* It goes on and may still arrive: the client sends again, which is a duplicate but no loss. */
 		sh->messages++;
+		session_step_count_delivery(sh, reply);
 		envelope_free(&sh->envelope);
 	} else {
 		op_cancel(&e->check.op);

@@ -34,6 +34,9 @@ void session_step_message(struct session_shell *sh, const struct smtp_event *eve
 /* Give the content up, with this reply at the end of data; the rest is read on to there, and thrown away. */
 void session_step_lose_content(struct envelope *e, enum smtp_reply_name reply, const char *reason);
 
+/* The delivery has come to this verdict, or has been waited for long enough: for the metrics. */
+void session_step_count_delivery(const struct session_shell *sh, const struct smtp_reply *verdict);
+
 /* Go on with what waited for the disk. */
 void session_step_content_rests(struct session_shell *sh);
 

@@ -11,9 +11,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from client import Client
-from daemon import DEADLINE_S, Raw, run
+from daemon import DEADLINE_S, Raw, run, wait_until
 from test_auth import PASSWORD, Users, plain
 from test_clients import need
+from test_privileges import NAMESPACE, needs_namespace, needs_root, nobody  # noqa: F401
+from test_relay import hops, start_relay  # noqa: F401
 from test_reload import free_port, hangup, reload
 from tls import TlsClient, client_context
 
@@ -161,21 +163,67 @@ def test_what_is_so_now_is_told(told):
         assert family.documentation and family.type in ("counter", "gauge", "histogram")
 
 
-def test_failed_deliveries_and_next_hops_are_told(daemon, work_dir):
-    port = free_port()
+def test_next_hops_and_failed_deliveries_are_told(daemon, hops):
     daemon.expect_trouble("hop_down")
-    daemon.start(metrics_listen="127.0.0.1:0",
-                 backends={"hop": {"type": "smtp", "hosts": [f"127.0.0.1:{port}"], "offers": ["DSN"]}},
-                 routes=[{"backend": "hop"}])
+    hop, gone = hops(), hops()
+    gone.unlisten()
+    daemon.settings["metrics_listen"] = "127.0.0.1:0"
+    start_relay(daemon, [gone, hop], max_connections=1)
+
+    def gauges(*names):
+        metrics = scrape(daemon)
+        return [metrics.get(f"hop_{name}", backend="hop", **labels) for name, labels in names]
+
+    connections = [("connections", {"state": "in_use"}), ("connections", {"state": "idle"})]
+    with Client(daemon.address) as first, Client(daemon.address) as second:
+        for client in (first, second):
+            client.ehlo()
+        first.envelope()
+        assert gauges(*connections) == [1, 0]
+        assert gauges(("hosts", {"state": "up"}), ("hosts", {"state": "down"})) == [1, 1]
+        second.expect(250, "MAIL FROM:<>")
+        second.send(b"RCPT TO:<anna@example.org>\r\n")
+        wait_until(lambda: gauges(("waiting", {})) == [1], "a message that waits for a connection")
+        hop.verdicts[None] = "554 5.6.0 No"
+        first.expect(354, "DATA")
+        first.send(b".\r\n")
+        assert first.reply().code == 554
+        assert second.reply().code == 250
+        hop.verdicts[None] = "451 4.3.0 Later"
+        second.expect(354, "DATA")
+        second.send(b".\r\n")
+        assert second.reply().code == 451
+        hop.verdicts.clear()
+        assert send_message(first).code == 250
+        wait_until(lambda: gauges(*connections) == [0, 1], "a connection that is idle")
+    metrics = scrape(daemon)
+    assert metrics.get("messages_total", backend="hop") == metrics.get("recipients_total", backend="hop") == 1
+    for kind in ("temporary", "permanent"):
+        assert metrics.get("delivery_failures_total", backend="hop", kind=kind) == 1
+    assert metrics.get("delivery_seconds_count", backend="hop") == 3
+    for code, status in (("554", "5.6.0"), ("451", "4.3.0")):
+        line, = daemon.log.find("refused", code=code, status=status)
+        assert metrics.get("refusals_total", stage="message", code=code, status=status, reason=line["reason"]) == 1
+
+
+def test_durations_are_those_of_the_backend(daemon, hops):
+    hop = hops()
+    daemon.settings["metrics_listen"] = "127.0.0.1:0"
+    start_relay(daemon, hop, final_timeout=1)
+    hop.fault("end", "stall")
     with Client(daemon.address) as client:
         client.ehlo()
-        client.expect(250, "MAIL FROM:<>")
-        assert client.command("RCPT TO:<anna@example.org>").code == 451
-        client.quit()
+        begin = time.monotonic()
+        client.envelope()
+        client.expect(354, "DATA")
+        client.send(b".\r\n")
+        assert client.reply().code == 451
+        took = time.monotonic() - begin
     metrics = scrape(daemon)
-    assert metrics.get("hop_connections", backend="hop", state="in_use") == 0
-    assert metrics.get("hop_waiting", backend="hop") == 0
-    assert metrics.get("messages_total", backend="hop") == 0
+    assert 0.9 < metrics.get("delivery_seconds_sum", backend="hop") <= took + 0.1
+    assert metrics.get("delivery_seconds_bucket", backend="hop", le="0.5") == 0
+    assert metrics.get("delivery_seconds_bucket", backend="hop", le="60") == 1
+    assert metrics.get("delivery_failures_total", backend="hop", kind="temporary") == 1
 
 
 def test_refusals_at_the_door_are_counted_also_when_they_are_not_logged(daemon):
@@ -246,6 +294,30 @@ def test_a_reload_to_a_port_that_is_taken_changes_nothing(told):
     assert scrape(told).get("reload_successful") == 0
     with Client(told.address) as client:
         assert "mx.example.org" in client.greeting.text
+
+
+def test_what_was_opened_for_a_reload_that_fails_is_closed_again(told):
+    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        told.configure(metrics_listen=f"127.0.0.1:{port}",
+                       listeners=[{"listen": f"127.0.0.1:{other.getsockname()[1]}"}])
+        hangup(told, "reload_failed")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S)
+    assert scrape(told).get("setup_number") == 1
+
+
+@needs_root
+@needs_namespace
+def test_a_port_that_needs_root_needs_a_restart(nobody):  # noqa: F811
+    nobody.expect_trouble("needs_restart")
+    nobody.start(wrap=NAMESPACE, metrics_listen="127.0.0.1:99")
+    assert nobody.log.find("metrics_listening")[0]["addr"] == "127.0.0.1:99"
+    nobody.configure(metrics_listen="127.0.0.1:98", smtpgreeting="newer")
+    hangup(nobody)
+    line, = nobody.log.find("needs_restart", key="metrics_listen")
+    assert "Permission denied" in line["text"]
+    assert len(nobody.log.find("metrics_listening")) == 1
 
 
 def test_a_port_that_is_taken_ends_the_start(daemon):
@@ -362,7 +434,6 @@ def test_twenty_silent_connections_hold_eight_places_and_ten_seconds(told):
         client.ehlo()
         assert send_message(client).code == 250
         client.quit()
-    assert time.monotonic() - begin < 9 or DEADLINE_S > 30
     for http in held:
         assert http.rest() == b""
         http.socket.close()
@@ -397,17 +468,71 @@ def test_rude_clients_take_no_memory_and_no_time(daemon):
         assert send_message(client).code == 250
 
 
-def test_who_does_not_read_is_given_up(told):
-    """The answer fits into the kernel's buffers, so this shows the farewell: who does not close is closed."""
-    begin = time.monotonic()
-    with Http(told) as http:
-        http.send(b"GET /metrics HTTP/1.0\r\n\r\n")
-        assert Answer(http.rest()).code == 200
-        # We keep our end open; the place is free again all the same.
-        for _ in range(8):
-            with Http(told) as other:
-                assert other.ask(b"HEAD /metrics HTTP/1.0\r\n\r\n").code == 200
-    assert time.monotonic() - begin < DEADLINE_S
+def test_who_does_not_close_after_the_answer_is_closed(told):
+    before = told.descriptors()
+    held = [Http(told) for _ in range(8)]
+    for http in held:
+        assert http.ask(b"GET /metrics HTTP/1.0\r\n\r\n").code == 200
+    # Our ends stay open; the places and the descriptors are free again all the same.
+    wait_until(lambda: told.descriptors() <= before, "connections that are given up")
+    assert scrape(told).get("sessions_open") == 0
+    for http in held:
+        http.socket.close()
+
+
+# A network of its own, in which the kernel keeps 4 KiB of what we send.
+NARROW = ("unshare", "-n", "/bin/sh", "-c",
+          'ip link set lo up && echo "4096 4096 4096" >/proc/sys/net/ipv4/tcp_wmem && exec "$@"', "narrow")
+READER = """
+import socket, sys
+s = socket.socket()
+s.settimeout(%d)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+s.connect(("127.0.0.1", %d))
+s.sendall(b"GET /metrics HTTP/1.0\\r\\n\\r\\n")
+if %r:
+    sys.stdin.read()
+while chunk := s.recv(1000):
+    sys.stdout.buffer.write(chunk)
+"""
+
+
+def narrow(daemon):
+    """So many backends, and so little room, that the answer does not fit into the kernel's buffers."""
+    daemon.expect_trouble("no route leads to the backend")
+    path = f"{daemon.mail}/%d/%n"
+    return daemon.start(wrap=NARROW, metrics_listen="127.0.0.1:0",
+                        backends={f"inbox{i}": {"type": "maildir", "path": path} for i in range(150)},
+                        routes=[{"backend": "inbox0"}])
+
+
+def reader(daemon, waits):
+    program = READER % (DEADLINE_S, address_of(daemon)[1], waits)
+    return subprocess.Popen(["nsenter", "-n", "-t", str(daemon.process.pid), "/usr/bin/python3", "-c", program],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+@needs_root
+@needs_namespace
+def test_a_large_answer_arrives_whole_in_little_pieces(daemon):
+    with reader(narrow(daemon), waits=False) as program:
+        answer = Answer(program.communicate(timeout=DEADLINE_S)[0])
+    assert 150000 < len(answer.body) == int(answer.fields["content-length"]) < 300000
+    metrics = Metrics(answer.body.decode())
+    assert metrics.get("messages_total", backend="inbox127") == 0
+    assert metrics.get("messages_total", backend="inbox128") is None
+
+
+@needs_root
+@needs_namespace
+def test_who_does_not_read_is_closed_after_ten_seconds(daemon):
+    before = narrow(daemon).descriptors()
+    with reader(daemon, waits=True) as program:
+        wait_until(lambda: daemon.descriptors() > before, "the connection")
+        begin = time.monotonic()
+        wait_until(lambda: daemon.descriptors() <= before, "the end of the connection")
+        assert time.monotonic() - begin > 8
+        assert len(program.communicate(timeout=DEADLINE_S)[0]) < 100000
 
 
 def test_the_socket_closes_when_the_stop_begins(told):
