@@ -17,6 +17,7 @@ from test_clients import need
 from test_privileges import NAMESPACE, needs_namespace, needs_root, nobody  # noqa: F401
 from test_relay import hops, start_relay  # noqa: F401
 from test_reload import free_port, hangup, reload
+from test_tls_reload import generations, installed  # noqa: F401
 from tls import TlsClient, client_context
 
 
@@ -249,6 +250,22 @@ def test_failed_handshakes_and_certificates_are_told(daemon, pki):
     ends = time.strptime(text.strip().removeprefix("notAfter="), "%Y-%m-%d %H:%M:%SZ")
     assert {time.gmtime(value)[:6] for value in files.values()} == {tuple(ends[:6])}
     assert set(metrics.all("certificate_first_not_after_seconds").values()) == set(files.values())
+
+
+def test_certificates_that_are_renewed_or_broken_are_told(daemon, installed, generations):  # noqa: F811
+    daemon.expect_trouble("the TLS certificates are kept as they were")
+    daemon.start_tls(installed, metrics_listen="127.0.0.1:0")
+    before = scrape(daemon)
+    installed.put(generations[1].cert, generations[1].key)
+    daemon.log.wait("tls_reload")
+    renewed = scrape(daemon)
+    assert renewed.all("tls_reloads_total") == {(("result", "ok"),): 2, (("result", "failed"),): 0}
+    installed.cert.write_bytes(b"")
+    daemon.log.wait("tls_reload", count=2)
+    broken = scrape(daemon)
+    assert broken.all("tls_reloads_total") == {(("result", "ok"),): 2, (("result", "failed"),): 2}
+    assert broken.all("certificate_not_after_seconds") == renewed.all("certificate_not_after_seconds")
+    assert broken.all("reloads_total") == before.all("reloads_total")
 
 
 def test_counters_outlive_reloads_good_and_bad(told):
