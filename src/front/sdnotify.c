@@ -12,6 +12,7 @@
 
 enum {
 	STATUS_MS = 5 * 1000,
+	OWED_MS = 200, /* until what is owed is tried again */
 	/* While deliveries end: longer than until the next time. */
 	MORE_TIME_US = 30 * 1000 * 1000,
 	TEXT_SIZE = 1024,
@@ -24,14 +25,16 @@ struct sdnotify {
 	uint64_t period_ms;    /* of the timer */
 	bool has_watchdog;
 	bool is_stopping;
+	bool owes_state;       /* what we are could not be told: the socket was full */
 	uint64_t status_due_ms;
 	char trouble[256];     /* why the last reload failed; "": it did not */
 };
 
-static void send_text(const struct sdnotify *n, const char *text)
+/* False: it would have had to wait. Whoever does not listen at all is not told, either. */
+static bool send_text(const struct sdnotify *n, const char *text)
 {
-	if (n->fd >= 0)
-		(void)!send(n->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT);
+	return n->fd < 0 || send(n->fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 ||
+	       (errno != EAGAIN && errno != ENOBUFS);
 }
 
 /* A line of the status, with live numbers. No byte of peers is in it. */
@@ -44,13 +47,32 @@ static void format_status(const struct sdnotify *n, char *text, size_t size)
 		 (unsigned long long)s->accepted, n->trouble[0] ? "; last reload failed: " : "", n->trouble);
 }
 
-static void send_with_status(const struct sdnotify *n, const char *lead)
+static bool send_with_status(const struct sdnotify *n, const char *lead)
 {
 	char status[TEXT_SIZE / 2], text[TEXT_SIZE];
 
 	format_status(n, status, sizeof(status));
 	snprintf(text, sizeof(text), "%s%s", lead, status);
-	send_text(n, text);
+	return send_text(n, text);
+}
+
+/* Where this got lost, the start or a reload would never be over for systemd, and it would end us. */
+static void send_state(struct sdnotify *n)
+{
+	char lead[64];
+
+	snprintf(lead, sizeof(lead), "READY=1\nMAINPID=%ld\n", (long)getpid());
+	n->owes_state = !send_with_status(n, n->is_stopping ? "STOPPING=1\n" : lead);
+}
+
+static void beat(struct loop_timer *timer);
+
+static void schedule(struct sdnotify *n)
+{
+	uint64_t wait_ms = n->owes_state && n->period_ms > OWED_MS ? OWED_MS : n->period_ms;
+
+	if (n->fd >= 0)
+		loop_timer_start(n->server->loop, &n->timer, wait_ms, beat);
 }
 
 /* The loop has come around: this is what a watchdog is for. */
@@ -60,14 +82,16 @@ static void beat(struct loop_timer *timer)
 	struct loop *loop = n->server->loop;
 	char lead[128];
 
+	if (n->owes_state)
+		send_state(n);
 	if (n->has_watchdog)
-		send_text(n, "WATCHDOG=1\n");
+		(void)send_text(n, "WATCHDOG=1\n");
 	if (loop_now_ms(loop) >= n->status_due_ms) {
 		n->status_due_ms = loop_now_ms(loop) + STATUS_MS;
 		snprintf(lead, sizeof(lead), "EXTEND_TIMEOUT_USEC=%d\n", MORE_TIME_US);
-		send_with_status(n, n->is_stopping ? lead : "");
+		(void)send_with_status(n, n->is_stopping ? lead : "");
 	}
-	loop_timer_start(loop, timer, n->period_ms, beat);
+	schedule(n);
 }
 
 /* A path, or behind "@" a name in the abstract namespace. */
@@ -157,12 +181,8 @@ void sdnotify_free(struct sdnotify **notify)
 
 void sdnotify_ready(struct sdnotify *n)
 {
-	char lead[64];
-
-	snprintf(lead, sizeof(lead), "READY=1\nMAINPID=%ld\n", (long)getpid());
-	send_with_status(n, lead);
-	if (n->fd >= 0)
-		loop_timer_start(n->server->loop, &n->timer, n->period_ms, beat);
+	send_state(n);
+	schedule(n);
 }
 
 void sdnotify_reloading(struct sdnotify *n)
@@ -171,7 +191,7 @@ void sdnotify_reloading(struct sdnotify *n)
 
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu\n",
 		 (unsigned long long)clock_monotonic_ms() * 1000);
-	send_text(n, text);
+	(void)send_text(n, text);
 }
 
 void sdnotify_reloaded(struct sdnotify *n, const char *failed)
@@ -180,11 +200,15 @@ void sdnotify_reloaded(struct sdnotify *n, const char *failed)
 	for (char *c = n->trouble; *c; c++)
 		if (*c == '\n')
 			*c = ' ';
-	send_with_status(n, "READY=1\n");
+	send_state(n);
+	if (n->owes_state) /* otherwise reloads could put the watchdog off for good */
+		schedule(n);
 }
 
 void sdnotify_stopping(struct sdnotify *n)
 {
 	n->is_stopping = true;
-	send_with_status(n, "STOPPING=1\n");
+	send_state(n);
+	if (n->owes_state)
+		schedule(n);
 }

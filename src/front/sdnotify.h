@@ -3,7 +3,7 @@
  * (sd_notify(3)): ready, reloading, stopping, how it is, and that its loop turns.
  * The protocol is a datagram of NAME=value lines to the socket that
  * NOTIFY_SOCKET names; without one all this does nothing. What does not go
- * without waiting is lost, as a datagram may be.
+ * without waiting is lost, but for what the process is: that is told again.
  */
 #ifndef FRONT_SDNOTIFY_H
 #define FRONT_SDNOTIFY_H

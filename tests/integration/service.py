@@ -31,6 +31,17 @@ class NotifySocket:
         self.messages.append(message)
         return message
 
+    def fill(self):
+        """Let nothing more go in until something is received."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.connect(self.path)
+            s.setblocking(False)
+            try:
+                while True:
+                    s.send(b"FILLED=1")
+            except BlockingIOError:
+                pass
+
     def wait(self, key, value=None):
         """The next message that has this key, with this value; what comes before it is passed over."""
         end = time.monotonic() + DEADLINE_S

@@ -97,6 +97,27 @@ def test_what_makes_no_sense_stops_the_start(daemon, notify, kept, environment, 
     assert error in daemon.past_logs[-1].text()
 
 
+def test_what_a_full_socket_does_not_take_is_told_when_it_does(daemon, notify):
+    """As at boot, when systemd is busy: without READY=1 it would end a daemon that runs."""
+    notify.fill()
+    daemon.start(environment=notify.environment(WATCHDOG_USEC="30000000"))
+    notify.wait("FILLED")
+    assert notify.wait("READY", "1")["MAINPID"] == str(daemon.process.pid)
+    notify.fill()
+    hangup(daemon)
+    notify.wait("FILLED")
+    notify.wait("READY", "1")
+    with Client(daemon.address) as c:
+        c.ehlo()
+        c.envelope()
+        notify.fill()
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.log.wait("stop")
+        notify.wait("FILLED")
+        notify.wait("STOPPING", "1")
+    assert daemon.exit_code() == 0
+
+
 # ---- the watchdog ----
 
 def test_a_loop_that_stands_still_lets_the_watchdog_go_hungry(daemon, notify):
