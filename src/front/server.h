@@ -29,6 +29,7 @@ struct server {
 	struct spool_budget spool_budget;
 	struct handed handed; /* sockets that were there before us */
 	struct list sockets; /* of server_socket.link (front/server_sockets.h); owned */
+	unsigned sockets_due; /* listeners of the last setup that need a restart for what they want */
 	struct server_tls *tls; /* owned */
 	struct metrics *metrics;           /* owned */
 	struct metrics_http *metrics_http; /* owned; NULL: nobody may ask */

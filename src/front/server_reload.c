@@ -93,6 +93,7 @@ bool server_reload(struct server *s, struct config *config, struct err *err)
 		config_put(&before);
 		return false;
 	}
+	reload.needs_restart = s->sockets_due;
 	/* What is told about it must not be lost between the old level and the new one. */
 	if (config->log_level > before->log_level)
 		log_set_level(config->log_level);

@@ -82,8 +82,9 @@ void server_sockets_close(struct list *sockets)
 		close_socket(socket_at(link));
 }
 
-static void log_needs_restart(const struct listener_config *config, const char *why)
+static void tell_needs_restart(struct server *s, const struct listener_config *config, const char *why)
 {
+	s->sockets_due++;
 	log_begin(LOG_LEVEL_WARNING, NULL, "needs_restart");
 	log_str("listener", config->listen);
 	log_str("text", why);
@@ -94,7 +95,7 @@ static void keep_socket(struct server_socket *socket, const struct config *confi
 {
 	socket->next = l;
 	if (socket->is_v6_only != is_v6_only(config, &l->config->addr))
-		log_needs_restart(l->config, "whether IPv4 clients are served there, too");
+		tell_needs_restart(socket->server, l->config, "whether IPv4 clients are served there, too");
 }
 
 /* Is the socket in use already? Then it goes on with this listener. */
@@ -175,6 +176,7 @@ bool server_sockets_prepare(struct server *s, struct setup *setup, bool may_be_s
 			    struct list *fresh, struct err *err)
 {
 	list_init(fresh);
+	s->sockets_due = 0;
 	for (size_t i = 0; i < setup->config->listener_count; i++) {
 		struct setup_listener *l = &setup->listeners[i];
 
@@ -182,7 +184,7 @@ bool server_sockets_prepare(struct server *s, struct setup *setup, bool may_be_s
 					     open_one(s, setup->config, l, accept, fresh, err))
 			continue;
 		if (may_be_short && err->error == EACCES) {
-			log_needs_restart(l->config, err->text);
+			tell_needs_restart(s, l->config, err->text);
 		} else {
 			forget_plan(s);
 			return false;
