@@ -141,8 +141,15 @@ static void log_warning(const char *text)
 
 static void tell_warnings(const struct config *config, void (*warn)(const char *text))
 {
+	struct err err;
+
 	for (size_t i = 0; i < config->warning_count; i++)
 		warn(config->warnings[i]);
+	if (access(config->file, R_OK) < 0) {
+		err_set_errno(&err, "%s: no reload will take it, because the user of the daemon cannot read it",
+			      config->file);
+		warn(err.text);
+	}
 	server_check_mailboxes(config, warn);
 }
 
@@ -151,28 +158,48 @@ static int error_code(const struct err *err)
 	return err->is_config ? EX_CONFIG : EX_OSERR;
 }
 
+/* Whoever could become the user does, as at the start: root can read what the daemon cannot. */
+static bool become_tester(const struct config *config, struct err *err)
+{
+	struct privileges privileges;
+
+	return privileges_will_change(config) ? privileges_enter(&privileges, config, err) :
+						privileges_check(config, err);
+}
+
+/* What is loaded at the start, and a file in spool_dir. */
+static bool test_files(const struct config *config, struct err *err)
+{
+	return front_tls_check(config, err) && server_check_spool(config, err) && server_check_users(config, err) &&
+	       server_check_relays(config, err) && policies_check(config, err);
+}
+
 /*
  * TLS and password files are loaded, and a file is made in spool_dir, too: what is wrong there stops the
  * start like any other mistake.
  */
 static int test_config(const struct config *config)
 {
+	const bool has_checker = checker_is_needed(config);
+	const bool runs_set_id = config_runs_set_id(config, privileges_will_change(config));
 	struct err err;
 	bool is_ok;
 
-	tell_warnings(config, print_warning);
-	server_check_programs(config, print_warning);
 	log_open(STDERR_FILENO, LOG_LEVEL_WARNING);
-	is_ok = privileges_check(config, &err) && front_tls_check(config, &err) && server_check_spool(config, &err) &&
-		server_check_users(config, &err) && server_check_relays(config, &err) && policies_check(config, &err);
+	server_check_programs(config, print_warning);
+	is_ok = become_tester(config, &err);
+	if (is_ok) {
+		tell_warnings(config, print_warning);
+		is_ok = test_files(config, &err);
+	}
 	log_flush();
 	if (!is_ok) {
 		fprintf(stderr, "smtpfrontd: %s\n", err.text);
 		return error_code(&err);
 	}
-	if (config_runs_set_id(config, privileges_will_change(config)))
+	if (runs_set_id)
 		printf("no_new_privs is left off: a backend or a source of users runs a program that changes its user (set_id)\n");
-	if (checker_is_needed(config))
+	if (has_checker)
 		printf("programs that check passwords are run as root, by a process of their own\n");
 	printf("%s: OK\n", config->file);
 	return EX_OK;
@@ -408,12 +435,16 @@ static bool prepare_background(struct arguments *a, const struct config *config,
 static int serve_in_background(struct config *config, struct arguments *a)
 {
 	struct err err;
-	int parent = prepare_background(a, config, &err) ? daemonize(&err) : -1;
+	int code = EX_USAGE, parent = -1;
 
+	if (prepare_background(a, config, &err)) {
+		code = EX_OSERR;
+		parent = daemonize(&err);
+	}
 	if (parent >= 0)
 		return serve(config, a, &parent);
 	fprintf(stderr, "smtpfrontd: %s\n", err.text);
-	return EX_USAGE;
+	return code;
 }
 
 int main(int argc, char **argv)

@@ -168,7 +168,7 @@ const struct option option_table[] = {
 	  .help = "The group that it is in then. It is in no other." },
 	{ GLOBAL(pid_file), .type = OPTION_PATH, .default_words = "none", .example = "\"/run/smtpfrontd.pid\"",
 	  .help = "A file with the number of the process, locked as long as it runs. It is written before the "
-		  "user changes." },
+		  "user changes; where that user may not remove it from its directory, it stays there empty." },
 	{ GLOBAL_FIELD(drain_timeout, drain_timeout_s), SECONDS(1, 3600), .zero_means = "nobody is waited for", .is_reloadable = true,
 	  .default_text = "30s",
 	  .help = "How long a stop (SIGTERM) waits for messages that are being received. Sessions without one "

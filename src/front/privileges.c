@@ -181,11 +181,13 @@ static void log_privileges(uint64_t capabilities)
 	char text[24];
 
 	snprintf(text, sizeof(text), "%#llx", (unsigned long long)capabilities);
-	log_begin(LOG_LEVEL_NOTICE, NULL, "privileges");
+	log_begin(geteuid() == 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, NULL, "privileges");
 	log_u64("uid", geteuid());
 	log_u64("gid", getegid());
 	log_str("capabilities", text);
 	log_str("no_new_privs", privileges_bar_setid() ? "yes" : "no");
+	if (geteuid() == 0)
+		log_str("text", "the process stays root, because user is not given");
 	log_end();
 }
 

@@ -32,6 +32,10 @@ needs_namespace = pytest.mark.skipif(not can_unshare(),
                                      reason="NO NETWORK NAMESPACES HERE: ports 25, 465 and 587 are not tested")
 
 
+# LeakSanitizer may not trace a process that has changed its user.
+NO_LEAK_SEARCH = {"ASAN_OPTIONS": "exitcode=99:detect_leaks=0"}
+
+
 def give_to(user, directory):
     who = pwd.getpwnam(user)
     for path in (directory, *directory.rglob("*")):
@@ -109,6 +113,44 @@ def test_files_are_opened_as_the_user(nobody, pki):
 
 
 @needs_root
+def test_the_test_of_a_configuration_is_made_as_the_user(nobody, pki):
+    """What root may read, and the daemon may not, is no OK."""
+    key, cert = nobody.directory / "key.pem", nobody.directory / "cert.pem"
+    cert.write_bytes(pki.ec.cert.read_bytes())
+    key.write_bytes(pki.ec.key.read_bytes())
+    key.chmod(0o600)
+    nobody.configure(tls_certfile=str(cert), tls_keyfile=str(key))
+    result = run("-t", "-c", nobody.config_file, env=NO_LEAK_SEARCH)
+    assert result.returncode == 78 and "key.pem: Permission denied" in result.stderr
+    give_to("nobody", nobody.directory)
+    result = run("-t", "-c", nobody.config_file, env=NO_LEAK_SEARCH)
+    assert result.returncode == 0, result.stderr
+
+
+@needs_root
+def test_a_configuration_that_only_root_may_read_is_warned_of(nobody):
+    """It starts, and no reload can ever take a change."""
+    nobody.configure().chmod(0o600)
+    os.chown(nobody.config_file, 0, 0)
+    assert "no reload will take it" in run("-t", "-c", nobody.config_file, env=NO_LEAK_SEARCH).stderr
+    nobody.expect_trouble("no reload will take it, .*: Permission denied")
+    nobody.start()
+    assert nobody.log.find("config")
+    nobody.expect_trouble("reload_failed")
+    assert "Permission denied" in hangup(nobody, "reload_failed")["text"]
+
+
+@needs_root
+def test_without_a_user_the_log_says_that_it_stays_root(daemon):
+    daemon.start()
+    assert "stays root" in daemon.log.find("privileges", uid=0)[0]["text"]
+    daemon.stop()
+    give_to("nobody", daemon.directory)
+    daemon.start(wrap=("setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"))
+    assert "text" not in daemon.log.find("privileges")[0]
+
+
+@needs_root
 @pytest.mark.parametrize("settings, error", [
     ({"user": "no-such-user"}, "there is no user"),
     ({"user": "nobody", "group": "no-such-group"}, "there is no group"),
@@ -160,6 +202,7 @@ def test_it_listens_on_25_465_and_587_as_a_user_and_needs_a_restart_for_more(nob
     hangup(nobody)
     line = nobody.log.find("needs_restart")[0]
     assert line["listener"] == "[::]:26" and "Permission denied" in line["text"]
+    assert nobody.log.find("reload")[0]["needs_restart"] == "1"
     assert talk_inside(nobody, 25).startswith("220 newer ")
 
 
