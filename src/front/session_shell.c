@@ -3,6 +3,7 @@
 #include "front/session_proxy.h"
 #include "front/session_auth.h"
 #include "front/session_log.h"
+#include "front/session_rate.h"
 #include "front/session_steps.h"
 #include "front/session_tls.h"
 #include "front/session_trace.h"
@@ -20,8 +21,6 @@ enum {
 	REFUSAL_BYTES = 4096,
 	/* Bytes read at once while commands are expected; a body may fill the loop's scratch. */
 	COMMAND_READ_MAX = 4096,
-	/* The data rate is judged over so long, or over `timeout` where that is shorter. */
-	RATE_PERIOD_MS = 60 * 1000,
 	/* How long a peer may take to read the last replies. */
 	LAST_WORDS_MS = 10 * 1000,
 	/* How late a deadline that cannot act now is looked at again. */
@@ -31,6 +30,11 @@ enum {
 static uint64_t now_ms(const struct session_shell *sh)
 {
 	return loop_now_ms(sh->server->loop);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 const char *session_shell_message_id(const struct session_shell *sh, char text[MESSAGE_ID_SIZE])
@@ -76,7 +80,6 @@ static void end_session(struct session_shell *sh, const char *reason, int error,
 }
 
 static void look_at_clocks(struct loop_timer *timer);
-static void start_rate(struct session_shell *sh);
 
 /* ---- output ---- */
 
@@ -247,7 +250,7 @@ static void give_verdict(struct session_shell *sh, const struct smtp_reply *repl
 	smtp_session_verdict(sh->smtp, reply);
 	if (type == SMTP_EVENT_DATA && smtp_session_in_body(sh->smtp)) {
 		conn_set_read_max(sh->conn, LOOP_SCRATCH_SIZE);
-		start_rate(sh);
+		session_rate_start(sh);
 	} else if (type == SMTP_EVENT_MESSAGE) {
 		conn_set_read_max(sh->conn, COMMAND_READ_MAX);
 	}
@@ -310,10 +313,21 @@ static enum turn handle(struct session_shell *sh, const struct smtp_event *event
 
 static void go_on(struct session_shell *sh);
 
+/* While it rests it is us who do not read: the time until now is none of the client's. */
+static void forgive_rest(struct session_shell *sh)
+{
+	uint64_t now = now_ms(sh), rested_ms = now - sh->resting_since_ms;
+
+	sh->resting_since_ms = now;
+	sh->active_ms = earlier(now, sh->active_ms + rested_ms);
+	sh->rate_since_ms = earlier(now, sh->rate_since_ms + rested_ms);
+}
+
 static void stop_resting(struct throttle_waiter *waiter)
 {
 	struct session_shell *sh = LIST_OWNER(waiter, struct session_shell, rest);
 
+	forgive_rest(sh);
 	sh->is_resting = false;
 	go_on(sh);
 }
@@ -367,9 +381,10 @@ static size_t run_turn(struct session_shell *sh, struct span in, enum turn *turn
 		throttle_charge(throttle, wasted);
 		return in.len;
 	}
-	if (!throttle_pay(throttle, &sh->rest, wasted, stop_resting))
+	if (!throttle_pay(throttle, &sh->rest, wasted, stop_resting)) {
 		sh->is_resting = true;
-	else if (*turn == TURN_GOES_ON)
+		sh->resting_since_ms = now_ms(sh);
+	} else if (*turn == TURN_GOES_ON)
 		conn_resume(sh->conn); /* others first */
 	else if (!sh->is_blocked && !sh->is_deciding && !sh->is_handshaking)
 		smtp_session_trim(sh->smtp);
@@ -382,7 +397,7 @@ static void note_content_begins(struct session_shell *sh)
 	bool is_in_body = smtp_session_in_body(sh->smtp);
 
 	if (is_in_body && !sh->is_in_body)
-		start_rate(sh);
+		session_rate_start(sh);
 	sh->is_in_body = is_in_body;
 }
 
@@ -502,7 +517,7 @@ void session_shell_resume(struct session_shell *sh)
 {
 	sh->is_deciding = false;
 	sh->active_ms = now_ms(sh);
-	start_rate(sh); /* while we were busy the peer could send nothing */
+	session_rate_start(sh); /* while we were busy the peer could send nothing */
 	go_on(sh);
 }
 
@@ -535,34 +550,6 @@ static void close_with(struct session_shell *sh, enum smtp_reply_name name)
 		end_session(sh, smtp_reply(name)->reason, 0, CLOSE_LINGERING);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint64_t rate_period_ms(const struct session_shell *sh)
-{
-	return earlier(RATE_PERIOD_MS, 1000ULL * sh->listener->config->session.timeout_s);
-}
-
-static void start_rate(struct session_shell *sh)
-{
-	sh->rate_since_ms = now_ms(sh);
-	sh->rate_bytes = conn_bytes_in(sh->conn);
-}
-
-/* Inside a message: did less than min_data_rate come in over a whole period? */
-static bool is_too_slow(struct session_shell *sh, uint64_t now)
-{
-	uint64_t least = sh->listener->config->session.min_data_rate, elapsed = now - sh->rate_since_ms;
-	uint64_t bytes = conn_bytes_in(sh->conn) - sh->rate_bytes;
-
-	if (!smtp_session_in_body(sh->smtp) || least == 0 || elapsed < rate_period_ms(sh))
-		return false;
-	start_rate(sh);
-	return bytes < least * elapsed / 1000;
-}
-
 /*
  * One timer a session, never moved by activity: it fires when something could
  * be due, and looks. Inactivity counts only while the peer is waited for.
@@ -571,10 +558,12 @@ static void look_at_clocks(struct loop_timer *timer)
 {
 	struct session_shell *sh = LIST_OWNER(timer, struct session_shell, timer);
 	const struct session_config *config = &sh->listener->config->session;
-	uint64_t now = now_ms(sh), next;
+	uint64_t now = now_ms(sh), next, idle_due;
 	uint64_t session_due = sh->begun_ms + 1000ULL * config->session_timeout_s;
-	uint64_t idle_due = sh->active_ms + 1000ULL * config->timeout_s;
 
+	if (sh->is_resting)
+		forgive_rest(sh);
+	idle_due = sh->active_ms + 1000ULL * config->timeout_s;
 	if (sh->is_handshaking) {
 		idle_due = sh->handshake_since_ms + 1000ULL * config->tls_handshake_timeout_s;
 		if (now >= idle_due) {
@@ -591,7 +580,7 @@ static void look_at_clocks(struct loop_timer *timer)
 		close_with(sh, SMTP_REPLY_IDLE_TIMEOUT);
 		return;
 	}
-	if (!sh->is_deciding && is_too_slow(sh, now)) {
+	if (!sh->is_deciding && session_rate_is_too_low(sh, now)) {
 		close_with(sh, SMTP_REPLY_TOO_SLOW);
 		return;
 	}
@@ -605,7 +594,7 @@ static void look_at_clocks(struct loop_timer *timer)
 	next = earlier(session_due, idle_due);
 	/* While we decide, `timeout` may be shorter than the op's deadline once that is over. */
 	loop_timer_start(sh->server->loop, &sh->timer,
-			 earlier(next - now, sh->is_deciding ? LOOK_AGAIN_MS : rate_period_ms(sh)), look_at_clocks);
+			 earlier(next - now, sh->is_deciding ? LOOK_AGAIN_MS : session_rate_period_ms(sh)), look_at_clocks);
 }
 
 /* ---- the begin ---- */

@@ -39,6 +39,7 @@ struct session_shell {
 	uint64_t active_ms;        /* when the peer last sent or read something */
 	uint64_t deciding_since_ms;
 	uint64_t handshake_since_ms;
+	uint64_t resting_since_ms;
 	uint64_t rate_since_ms;    /* the data rate is reckoned from then on, */
 	uint64_t rate_bytes;       /* and from so many bytes in */
 	const char *last_reason;   /* of the last error reply; NULL: none */

@@ -355,6 +355,18 @@ def test_refusals_without_end_are_said_slowly_and_all(daemon):
         assert c.message(b"x\r\n").code == 250
 
 
+def test_who_waits_to_pay_for_refusals_is_not_idle(daemon):
+    daemon.start(timeout=1, max_errors=10000, max_sessions=500, max_sessions_per_client=500)
+    line = []
+    for _ in range(450):
+        line.append(Client(daemon.address))
+        line[-1].send(b"WHAT\r\n" * 33)
+    # A turn of all is 16 refusals of each, so that the last has its second turn after 1.7 s.
+    for c in line:
+        assert [reply.code for reply in c.replies(33)] == [500] * 33
+    drop(line)
+
+
 def test_recipients_that_nobody_has_are_refused_slowly_and_all(daemon):
     """Each is looked for by a worker, and the refusal comes of that."""
     daemon.start(max_errors=10000)
