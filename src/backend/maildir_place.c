@@ -30,9 +30,14 @@ static bool may_be_made(const struct maildir_rules *rules, const struct smtp_add
 	return false;
 }
 
-/* A folder of Maildir++ that cannot lead anywhere else: its levels, between dots, are not empty. */
+/*
+ * A folder of Maildir++ that cannot lead anywhere else: its levels, between dots, are not empty. What lies in .Trash
+ * counts for no quota, so that nobody may fill it from outside.
+ */
 static bool is_folder_name(struct span name)
 {
+	if (span_eq(name, SPAN_LITERAL("Trash")))
+		return false;
 	if (name.len == 0 || name.len >= NAME_MAX || name.ptr[0] == '.' || name.ptr[name.len - 1] == '.')
 		return false;
 	for (size_t i = 0; i < name.len; i++) {

@@ -428,7 +428,7 @@ const struct option option_table[] = {
 	{ MAILDIR(detail_folders, detail_folders), BOOL, .default_text = "false",
 	  .help = "Deliver mail for anna+lists into the folder .lists of anna's Maildir (Maildir++) if "
 		  "there is such a folder, which is never made. The name must be the same, in its case of "
-		  "letters too." },
+		  "letters too. Nothing goes to .Trash, which counts for no quota." },
 	{ MAILDIR(catch_all, catch_all), .type = OPTION_MAILBOX,
 	  .default_words = "none, so they are refused", .example = "\"anna\"",
 	  .help = "The mailbox that takes mail for recipients who have none: a local part, which stands "

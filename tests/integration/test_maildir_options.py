@@ -220,6 +220,14 @@ def test_folders_count_for_their_mailbox(daemon):
     assert not (daemon.mailbox("anna").path / ".lists" / "maildirsize").exists()
 
 
+def test_senders_cannot_fill_the_folder_that_counts_for_no_quota(daemon):
+    (daemon.mailbox("anna").path / ".Trash").mkdir()
+    daemon.start(backends=backend(daemon, quota="1K", recipient_delimiter="+", detail_folders=True))
+    assert deliver(daemon, "anna+Trash@example.org").code == 250
+    assert len(files(daemon, "anna")) == 1 and files(daemon, "anna/.Trash") == []
+    assert deliver(daemon, "anna+Trash@example.org", content=b"y" * 1500 + b"\r\n").code == 452
+
+
 def test_without_a_quota_the_file_is_left_alone(daemon):
     (daemon.mailbox("anna").path / "maildirsize").write_text("1S\n1 1\n")
     daemon.start()

@@ -44,6 +44,9 @@ static const struct {
 	{ "+", NULL, NULL, "anna+a/b@x.org", true, "/v/x.org/anna " },
 	{ "+", NULL, NULL, "anna+a..b@x.org", true, "/v/x.org/anna+a..b /v/x.org/anna " },
 	{ "+", NULL, NULL, "anna+a\x01@x.org", true, "/v/x.org/anna " },
+	{ "+", NULL, NULL, "anna+Trash@x.org", true, "/v/x.org/anna+trash /v/x.org/anna " },
+	{ "+", NULL, NULL, "anna+Trash.a@x.org", true,
+	  "/v/x.org/anna+trash.a /v/x.org/anna/.Trash.a /v/x.org/anna " },
 	{ "+", NULL, NULL, "../ben+x@x.org", true, "" },
 	/* The one that catches all. */
 	{ "", "all", NULL, "anna@x.org", false, "/v/x.org/anna /v/x.org/all " },
