@@ -4,8 +4,12 @@
 #include <event2/event_struct.h>
 #include <stdlib.h>
 
-/* How often those who wait are looked at, and how much of the rate may be spent at once. */
-enum { SLICE_MS = 10 };
+enum {
+	/* How often those who wait are looked at, and how much of the rate may be spent at once. */
+	SLICE_MS = 10,
+	/* More is not owed, by who paid last, and for what was charged. */
+	DEBT_MS = 1000,
+};
 
 struct throttle {
 	struct loop *loop;
@@ -13,26 +17,32 @@ struct throttle {
 	struct list waiters;
 	int64_t units_per_ms;
 	int64_t credit;      /* units; below zero after who was the last to pay */
+	int64_t charged;     /* units that were spent by who did not wait, of a second at most */
 	uint64_t reckoned_ms;
 };
 
+/* Half of what comes in pays what was charged, as long as there is any: those who wait always go on. */
 static void reckon(struct throttle *t)
 {
 	uint64_t now_ms = loop_now_ms(t->loop), elapsed_ms = now_ms - t->reckoned_ms;
 	const int64_t most = t->units_per_ms * SLICE_MS;
+	int64_t earned, paid;
 
 	t->reckoned_ms = now_ms;
-	/* A debt is of a second at most, and a purse of a slice. */
-	if (elapsed_ms > 1000 + SLICE_MS)
-		elapsed_ms = 1000 + SLICE_MS;
-	t->credit += (int64_t)elapsed_ms * t->units_per_ms;
+	/* In so long all debts are paid, and the purse is full. */
+	if (elapsed_ms > DEBT_MS * 2 + SLICE_MS)
+		elapsed_ms = DEBT_MS * 2 + SLICE_MS;
+	earned = (int64_t)elapsed_ms * t->units_per_ms;
+	paid = t->charged < earned / 2 ? t->charged : earned / 2;
+	t->charged -= paid;
+	t->credit += earned - paid;
 	if (t->credit > most)
 		t->credit = most;
 }
 
 static void spend(struct throttle *t, uint64_t units)
 {
-	const int64_t least = -1000 * t->units_per_ms;
+	const int64_t least = -DEBT_MS * t->units_per_ms;
 
 	t->credit = units > (uint64_t)(t->credit - least) ? least : t->credit - (int64_t)units;
 }
@@ -112,8 +122,10 @@ bool throttle_pay(struct throttle *t, struct throttle_waiter *waiter, uint64_t u
 
 void throttle_charge(struct throttle *t, uint64_t units)
 {
+	const int64_t most = DEBT_MS * t->units_per_ms;
+
 	reckon(t);
-	spend(t, units);
+	t->charged = units > (uint64_t)(most - t->charged) ? most : t->charged + (int64_t)units;
 }
 
 void throttle_cancel(struct throttle_waiter *waiter)

@@ -33,7 +33,10 @@ void throttle_free(struct throttle **throttle);
 MUST_CHECK bool throttle_pay(struct throttle *throttle, struct throttle_waiter *waiter, uint64_t units,
 			     void (*go_on)(struct throttle_waiter *));
 
-/* The same for one who does nothing any more: others wait for it, for a second at most. */
+/*
+ * The same for one who does nothing any more: others have half of the rate until it is paid, for two seconds at
+ * most. However much is charged, those who wait go on.
+ */
 void throttle_charge(struct throttle *throttle, uint64_t units);
 
 /* Leave the line; legal at any time. What was owed stays owed by nobody. */

@@ -122,16 +122,42 @@ START_TEST(who_leaves_the_line_is_not_called)
 }
 END_TEST
 
-START_TEST(what_is_charged_is_waited_for_a_second_at_most)
+/* With an empty purse: do 21 ms pay for two slices, or for one? */
+static bool has_all_of_the_rate(unsigned n)
+{
+	bool is_paid;
+
+	ck_assert(!pay(n, 2 * SLICE));
+	net_clock_frozen_ms += 10;
+	NET_UNTIL(payers[n].went);
+	net_clock_frozen_ms += 11;
+	is_paid = pay(n, 1);
+	throttle_cancel(&payers[n].waiter);
+	return is_paid;
+}
+
+START_TEST(what_is_charged_takes_half_of_the_rate_for_two_seconds_at_most)
 {
 	throttle_charge(throttle, UINT64_MAX);
 	throttle_charge(throttle, UINT64_MAX);
-	ck_assert(!pay(0, 1));
-	net_clock_frozen_ms += 500;
-	net_turns(2);
-	ck_assert_uint_eq(payers[0].went, 0);
-	net_clock_frozen_ms += 501;
-	NET_UNTIL(payers[0].went);
+	ck_assert(pay(0, SLICE));
+	ck_assert(!has_all_of_the_rate(1));
+	net_clock_frozen_ms += 2000;
+	ck_assert(pay(0, SLICE));
+	ck_assert(has_all_of_the_rate(2));
+}
+END_TEST
+
+START_TEST(charges_without_end_keep_nobody_waiting)
+{
+	ck_assert(pay(0, SLICE));
+	for (unsigned n = 1; n < MANY; n++)
+		ck_assert(!pay(n, SLICE / 2));
+	for (unsigned n = 1; n < MANY; n++) {
+		throttle_charge(throttle, UINT64_MAX);
+		net_clock_frozen_ms += 10;
+		NET_UNTIL(payers[n].went);
+	}
 }
 END_TEST
 
@@ -182,7 +208,8 @@ int main(void)
 	tcase_add_test(tc, those_who_wait_go_on_in_their_order);
 	tcase_add_test(tc, the_rate_holds_however_many_wait);
 	tcase_add_test(tc, who_leaves_the_line_is_not_called);
-	tcase_add_test(tc, what_is_charged_is_waited_for_a_second_at_most);
+	tcase_add_test(tc, what_is_charged_takes_half_of_the_rate_for_two_seconds_at_most);
+	tcase_add_test(tc, charges_without_end_keep_nobody_waiting);
 	tcase_add_test(tc, who_goes_on_may_wait_again);
 	tcase_add_test(tc, without_memory_for_its_clock_nobody_waits);
 	suite_add_tcase(suite, tc);
