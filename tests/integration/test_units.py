@@ -83,6 +83,12 @@ def test_the_drop_in_for_a_start_as_root_takes_nothing_else_away(units):
 
 
 @pytest.mark.parametrize("unit", SERVICES)
+def test_a_stop_is_for_the_daemon_and_not_for_its_programs(units, unit):
+    """systemd.kill(5): otherwise SIGTERM would end qmail-queue and its like in the middle of a delivery."""
+    assert re.findall(r"^KillMode=(.*)$", (units / unit).read_text(), re.M) == ["mixed"]
+
+
+@pytest.mark.parametrize("unit", SERVICES)
 def test_each_line_that_hardens_has_its_reason(units, unit):
     text = (units / unit).read_text().partition("# ---- who it is ----")[2].partition("[Install]")[0]
     explained = False
