@@ -211,6 +211,20 @@ bool lint_may_relay(const struct config *config)
 	return false;
 }
 
+/* Those who are believed what they say of the client. */
+static void check_proxies(struct lint *l, const struct listener_config *listener)
+{
+	const struct session_config *session = &listener->session;
+
+	if (covers_everybody(&session->proxy_from))
+		lint_warn(l, lint_listener_key_place(listener, "proxy_from"),
+			  "proxy_from: with all addresses there are, whoever comes may say to be any client");
+	if (covers_everybody(&session->xclient_from))
+		lint_warn(l, lint_listener_key_place(listener, "xclient_from"),
+			  "xclient_from: with all addresses there are, whoever comes may say to be any client and "
+			  "any user");
+}
+
 /* Where AUTH cannot be had, require_auth shuts all out that are not listed. */
 static void check_auth(struct lint *l)
 {
@@ -247,6 +261,7 @@ static bool check_relaying(struct lint *l)
 		if (!session->relayclient && session->relay_networks.count)
 			lint_warn(l, lint_listener_key_place(listener, "relayclient"),
 				  "relay_networks does nothing where relayclient is false");
+		check_proxies(l, listener);
 	}
 	return true;
 }

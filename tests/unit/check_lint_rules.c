@@ -67,6 +67,11 @@ static const struct {
 	const char *text, *warning; /* NULL: none */
 } warnings[] = {
 	{ LISTEN(""), NULL },
+	{ LISTEN("proxy_from = \"192.0.2.0/24\"; xclient_from = \"192.0.2.7\";"), NULL },
+	{ LISTEN("proxy_from = \"0.0.0.0/0\";"),
+	  "t:3: proxy_from: with all addresses there are, whoever comes may say to be any client" },
+	{ LISTEN("xclient_from = ( \"8000::/1\", \"::/1\" );"),
+	  "t:3: xclient_from: with all addresses there are, whoever comes may say to be any client and any user" },
 	{ LISTEN("relay_networks = ( \"192.0.2.0/24\", \"127.0.0.0/8\", \"::1\" );"), NULL },
 	{ LISTEN("}, { listen = \"127.0.0.1:25\";"),
 	  "t:3: listen: \"[::]:25\" serves IPv6 alone, since \"127.0.0.1:25\" has that port; other IPv4 clients "
