@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 enum {
-	/* Events handled for one session before others have their turn, and as how many a refusal counts. */
+	/* Events handled for one session before others have their turn, and as how many more a refusal counts. */
 	EVENTS_PER_TURN = 64,
 	REFUSAL_EVENTS = 4,
 	/* Refusals for which nobody has to wait, and what others cost: see server.idle_work. */

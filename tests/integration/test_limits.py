@@ -361,7 +361,7 @@ def test_who_waits_to_pay_for_refusals_is_not_idle(daemon):
     for _ in range(450):
         line.append(Client(daemon.address))
         line[-1].send(b"WHAT\r\n" * 33)
-    # A turn of all is 16 refusals of each, so that the last has its second turn after 1.7 s.
+    # A turn of all is 13 refusals of each, so that the last has its second turn after 1.4 s.
     for c in line:
         assert [reply.code for reply in c.replies(33)] == [500] * 33
     drop(line)
