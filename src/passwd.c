@@ -15,19 +15,18 @@
 #include <unistd.h>
 
 static const struct scheme {
-	const char *name;
-	enum secret_kind kind;
-	const char *setting;
+	const char *name, *setting;
 	size_t password_max; /* what is beyond would be no part of the hash; 0: all of it is */
-	char work_option;    /* what sets how much work it is; 0: it is none */
+	enum secret_kind kind;
 	uint32_t work_min, work_max;
+	char work_option;    /* what sets how much work it is; 0: it is none */
 } schemes[] = {
-	{ "yescrypt", SECRET_CRYPT, "$y$", 0, 'C', 1, 11 },
-	{ "bcrypt", SECRET_CRYPT, "$2b$", 72, 'C', 4, 20 },
-	{ "sha512", SECRET_CRYPT, "$6$", 0, 'C', 1000, 10000000 },
-	{ "scram-sha-256", SECRET_SCRAM_SHA_256, NULL, 0, 'i', SECRET_ITERATIONS_MIN, SECRET_ITERATIONS_MAX },
-	{ "scram-sha-1", SECRET_SCRAM_SHA_1, NULL, 0, 'i', SECRET_ITERATIONS_MIN, SECRET_ITERATIONS_MAX },
-	{ "plain", SECRET_PLAIN, NULL, 0, 0, 0, 0 },
+	{ "yescrypt", "$y$", 0, SECRET_CRYPT, 1, 11, 'C' },
+	{ "bcrypt", "$2b$", 72, SECRET_CRYPT, 4, 20, 'C' },
+	{ "sha512", "$6$", 0, SECRET_CRYPT, 1000, 10000000, 'C' },
+	{ "scram-sha-256", NULL, 0, SECRET_SCRAM_SHA_256, SECRET_ITERATIONS_MIN, SECRET_ITERATIONS_MAX, 'i' },
+	{ "scram-sha-1", NULL, 0, SECRET_SCRAM_SHA_1, SECRET_ITERATIONS_MIN, SECRET_ITERATIONS_MAX, 'i' },
+	{ "plain", NULL, 0, SECRET_PLAIN, 0, 0, 0 },
 };
 
 struct request {

@@ -227,7 +227,8 @@ integration_valgrind() {
 		tests[name]=tests/integration/test_${tests[name]}.py
 	done
 	SMTPFRONTD_WRAPPER="env LD_PRELOAD=$top/build-plain/pidfd-lend.so
-		valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite" \
+		valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite
+		--errors-for-leak-kinds=definite" \
 		SMTPFRONTD_TEST_DEADLINE=120 LONG='' integration plain 1200 "${tests[@]}"
 }
 
