@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long pool_free() waits for threads that may hang. */
-enum { STOP_WAIT_S = 5 };
+/* How long pool_free() waits for threads that may hang, and for those that were given up already. */
+enum { STOP_WAIT_S = 5, STOP_WAIT_FOR_LOST_S = 1 };
 
 struct pool {
 	struct loop *loop;
@@ -239,26 +239,37 @@ static void drop_jobs(struct list *head)
 	}
 }
 
+/* Under the lock: wait until there are threads only that were given up (or none at all), but no longer than that. */
+static void await_ends(struct pool *pool, bool with_lost, time_t seconds)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += seconds;
+	while (pool->alive > (with_lost ? 0 : pool->lost + pool->stuck))
+		if (pthread_cond_timedwait(&pool->ended, &pool->lock, &until) != 0)
+			return;
+}
+
 /* All have ended, or will never be waited for again: then false. */
 static bool await_threads(struct pool *pool)
 {
-	struct timespec until;
-	bool is_over = false;
+	bool have_ended = true;
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += STOP_WAIT_S;
 	pthread_mutex_lock(&pool->lock);
-	while (pool->may_lose && pool->alive && !is_over)
-		is_over = pthread_cond_timedwait(&pool->ended, &pool->lock, &until) != 0;
-	is_over = is_over && pool->alive;
+	if (pool->may_lose) {
+		await_ends(pool, false, STOP_WAIT_S);
+		await_ends(pool, true, STOP_WAIT_FOR_LOST_S);
+		have_ended = pool->alive == 0;
+	}
 	pthread_mutex_unlock(&pool->lock);
 	for (unsigned i = 0; i < pool->thread_count; i++) {
-		if (is_over)
-			pthread_detach(pool->threads[i]);
-		else
+		if (have_ended)
 			pthread_join(pool->threads[i], NULL);
+		else
+			pthread_detach(pool->threads[i]);
 	}
-	return !is_over;
+	return have_ended;
 }
 
 /* What hangs may end yet, and finds all that it needs. */
