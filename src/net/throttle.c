@@ -108,7 +108,10 @@ void throttle_free(struct throttle **throttle)
 bool throttle_pay(struct throttle *t, struct throttle_waiter *waiter, uint64_t units,
 		  void (*go_on)(struct throttle_waiter *))
 {
-	BUG_ON(list_linked(&waiter->link));
+	if (list_linked(&waiter->link)) {
+		waiter->units += units;
+		return false;
+	}
 	reckon(t);
 	if (units == 0 || (list_empty(&t->waiters) && t->credit > 0) || !start_slice(t)) {
 		spend(t, units);

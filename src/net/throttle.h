@@ -28,7 +28,7 @@ void throttle_free(struct throttle **throttle);
 
 /*
  * Pay for what was done. True: go on. False: there is too little for all; go_on() is called,
- * once, when those before it have paid. Must not be called by one who waits.
+ * once, when those before it have paid. Who waits already owes more then.
  */
 MUST_CHECK bool throttle_pay(struct throttle *throttle, struct throttle_waiter *waiter, uint64_t units,
 			     void (*go_on)(struct throttle_waiter *));

@@ -161,6 +161,20 @@ START_TEST(charges_without_end_keep_nobody_waiting)
 }
 END_TEST
 
+START_TEST(who_waits_may_come_to_owe_more_and_is_called_once)
+{
+	ck_assert(pay(0, 2 * SLICE));
+	ck_assert(!pay(1, SLICE));
+	ck_assert(!pay(1, 10 * SLICE));
+	ck_assert_uint_eq(payers[1].waiter.units, 11 * SLICE);
+	net_clock_frozen_ms += 20;
+	NET_UNTIL(payers[1].went);
+	ck_assert(!pay(2, 1));
+	ck_assert_uint_eq(payers[1].went, 1);
+	throttle_cancel(&payers[2].waiter);
+}
+END_TEST
+
 static void pay_again(struct throttle_waiter *waiter)
 {
 	struct payer *payer = LIST_OWNER(waiter, struct payer, waiter);
@@ -210,6 +224,7 @@ int main(void)
 	tcase_add_test(tc, who_leaves_the_line_is_not_called);
 	tcase_add_test(tc, what_is_charged_takes_half_of_the_rate_for_two_seconds_at_most);
 	tcase_add_test(tc, charges_without_end_keep_nobody_waiting);
+	tcase_add_test(tc, who_waits_may_come_to_owe_more_and_is_called_once);
 	tcase_add_test(tc, who_goes_on_may_wait_again);
 	tcase_add_test(tc, without_memory_for_its_clock_nobody_waits);
 	suite_add_tcase(suite, tc);
