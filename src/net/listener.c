@@ -39,6 +39,18 @@ static void close_keeping_errno(int fd)
 	errno = error;
 }
 
+/*
+ * What Linux hands on to all that is accepted: one system call here, not one per connection. Replies are
+ * short; a peer that asks for more of them and reads none would have megabytes of the kernel's memory.
+ */
+static bool set_for_accepted(int fd)
+{
+	int on = 1, send_bytes = LISTENER_SEND_BUFFER_SIZE;
+
+	return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 &&
+	       setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(send_bytes)) == 0;
+}
+
 static int open_socket(const struct listener_options *options)
 {
 	int af = options->addr.family == ADDR_IPV4 ? AF_INET : AF_INET6;
@@ -47,10 +59,8 @@ static int open_socket(const struct listener_options *options)
 
 	if (fd < 0)
 		return -1;
-	/* Linux hands TCP_NODELAY on to what is accepted: one system call here, not one per connection. */
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	if (!set_for_accepted(fd) || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
 	    (options->reuse_port && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0) ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
 	    (af == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only)) < 0)) {
 		close_keeping_errno(fd);
 		return -1;
@@ -212,10 +222,9 @@ static bool look_at(int fd, struct addr *bound, struct err *err)
 
 static bool prepare_socket(int fd, struct err *err)
 {
-	int on = 1, flags = fcntl(fd, F_GETFL);
+	int flags = fcntl(fd, F_GETFL);
 
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || !set_for_accepted(fd))
 		return err_set_errno(err, "cannot set it up");
 	return true;
 }

@@ -10,6 +10,9 @@
 
 struct listener;
 
+/* What the kernel keeps of output for a connection that is accepted (it takes twice that for its own needs). */
+enum { LISTENER_SEND_BUFFER_SIZE = 64 * 1024 };
+
 struct listener_options {
 	struct addr addr;
 	bool is_v6_only; /* IPv6 without IPv4 on the same socket */

@@ -167,7 +167,7 @@ END_TEST
 
 START_TEST(accepted_descriptor_is_ready_for_use)
 {
-	int no_delay = 0;
+	int no_delay = 0, send_bytes = 0;
 	socklen_t len = sizeof(no_delay);
 
 	listen_on("127.0.0.1:0", false);
@@ -178,6 +178,8 @@ START_TEST(accepted_descriptor_is_ready_for_use)
 	ck_assert(fcntl(accepted[0], F_GETFD) & FD_CLOEXEC);
 	ck_assert_int_eq(getsockopt(accepted[0], IPPROTO_TCP, TCP_NODELAY, &no_delay, &len), 0);
 	ck_assert_int_ne(no_delay, 0);
+	ck_assert_int_eq(getsockopt(accepted[0], SOL_SOCKET, SO_SNDBUF, &send_bytes, &len), 0);
+	ck_assert_int_eq(send_bytes, 2 * LISTENER_SEND_BUFFER_SIZE);
 }
 END_TEST
 
