@@ -5,6 +5,7 @@ users; its files are in a directory of the test. That takes root, and a kernel t
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -39,10 +40,31 @@ def fetch(name):
 
 
 def free_port():
-    """Servers that cannot tell which port they got must be told one. It was free a moment ago."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Servers that cannot tell which port they got must be told one. It was free a moment ago.
+
+    None of those that the kernel gives to clients, which would take it while the server is started again."""
+    lowest_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for _ in range(100):
+        port = random.randrange(10240, max(lowest_of_clients, 10241))
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
+    raise AssertionError("no port is free")
+
+
+def has_session(session):
+    """Does any process of that session still run? Those that nobody has reaped do not."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] not in "ZX":
+            return True
+    return False
 
 
 class Peer:
@@ -112,9 +134,13 @@ class Peer:
 
     def stop(self, how=signal.SIGTERM):
         if self.process:
-            # The whole of it is a session of its own.
-            os.killpg(self.process.pid, how)
+            # The whole of it is a session of its own. What is left of it holds locks and ports.
+            try:
+                os.killpg(self.process.pid, how)
+            except ProcessLookupError:
+                pass  # it has ended by itself
             self.process.wait(DEADLINE_S)
+            wait_until(lambda: not has_session(self.process.pid), f"{self.name} to end whole")
             self.output.close()
         self.process = None
 
